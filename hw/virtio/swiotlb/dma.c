@@ -1,0 +1,355 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * DMA of a virtio device that has a window: let through or reject
+ *
+ * Two walls. Accesses that stock virtio code makes for rings, indirect tables
+ * and buffers are checked here as a whole before anything is mapped, and then
+ * go straight to the window's RAM. Code that maps through dma_as by itself
+ * meets an IOMMU region that knows the same rule. An address space that merely
+ * contains the window would not do: QEMU hands out bounce buffers and cached
+ * sections for unassigned memory, and the request would appear to succeed.
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/log.h"
+#include "qemu/main-loop.h"
+#include "qemu/timer.h"
+#include "hw/virtio/virtio.h"
+#include "hw/virtio/virtio-bus.h"
+#include "hw/virtio/swiotlb.h"
+#include "trace.h"
+
+#define TYPE_SWIOTLB_FILTER "swiotlb-filter-memory-region"
+
+/* A hostile driver must not fill the log: lines per device and interval */
+#define LOG_LINES 10
+#define LOG_INTERVAL_MS 1000
+
+static bool swiotlb_log_allowed(SwiotlbDevice *s)
+{
+    int64_t now = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
+
+    QEMU_LOCK_GUARD(&s->log_lock);
+    if (now - s->log_start_ms >= LOG_INTERVAL_MS) {
+        s->log_start_ms = now;
+        s->log_lines = 0;
+    }
+    return s->log_lines++ < LOG_LINES;
+}
+
+/*
+ * virtio_notify_config() is of no use once the device is broken, and stock
+ * virtio_error() would call it in an I/O thread, where interrupts that need
+ * the BQL cannot be raised.
+ */
+static void swiotlb_notify_needs_reset(VirtIODevice *vdev)
+{
+    BusState *bus = qdev_get_parent_bus(DEVICE(vdev));
+    VirtioBusClass *k;
+
+    if (!bus || !(vdev->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
+        return;
+    }
+    k = VIRTIO_BUS_GET_CLASS(bus);
+    /* Interrupt status: queue and configuration, as virtio_notify_config() */
+    qatomic_or(&vdev->isr, 0x3);
+    vdev->generation++;
+    if (k->notify) {
+        k->notify(bus->parent, vdev->config_vector);
+    }
+}
+
+static void swiotlb_notify_needs_reset_bh(void *opaque)
+{
+    VirtIODevice *vdev = opaque;
+
+    /* The driver may have reset the device since. */
+    if (vdev->status & VIRTIO_CONFIG_S_NEEDS_RESET) {
+        swiotlb_notify_needs_reset(vdev);
+    }
+    object_unref(OBJECT(vdev));
+}
+
+static void swiotlb_reject(SwiotlbDevice *s, hwaddr addr, hwaddr len,
+                           bool is_write, const char *reason)
+{
+    VirtIODevice *vdev = s->vdev;
+    const char *direction = is_write ? "write" : "read";
+
+    qatomic_inc(&s->rejected);
+    trace_swiotlb_reject(s->name, addr, len, direction, reason);
+    if (qemu_loglevel_mask(LOG_GUEST_ERROR) && swiotlb_log_allowed(s)) {
+        qemu_log("swiotlb: %s: rejected %s of 0x%" PRIx64 " bytes at 0x%"
+                 PRIx64 ": %s\n", s->name, direction, len, addr, reason);
+    }
+
+    if (vdev->broken) {
+        return;
+    }
+    /* First: no other access may start, in whatever thread. */
+    vdev->broken = true;
+    vdev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+    if (bql_locked()) {
+        swiotlb_notify_needs_reset(vdev);
+    } else {
+        object_ref(OBJECT(vdev));
+        aio_bh_schedule_oneshot(qemu_get_aio_context(),
+                                swiotlb_notify_needs_reset_bh, vdev);
+    }
+}
+
+static bool swiotlb_accepted(const VirtIODevice *vdev)
+{
+    return virtio_vdev_has_feature(vdev, VIRTIO_F_SWIOTLB);
+}
+
+static bool swiotlb_is_ordinary(SwiotlbDevice *s)
+{
+    int phase;
+
+    if (s->required) {
+        return false;
+    }
+
+    phase = qatomic_read(&s->phase);
+    if (phase == SWIOTLB_UNDECIDED &&
+        s->vdev->status & VIRTIO_CONFIG_S_FEATURES_OK) {
+        phase = swiotlb_accepted(s->vdev) ? SWIOTLB_CONFINED
+                                          : SWIOTLB_ORDINARY;
+        trace_swiotlb_phase(s->name, phase == SWIOTLB_ORDINARY);
+        qatomic_set(&s->phase, phase);
+    }
+    return phase == SWIOTLB_ORDINARY;
+}
+
+/* The DMA rule for a confined device; rejects what it does not let through */
+static bool swiotlb_check(SwiotlbDevice *s, hwaddr addr, hwaddr len,
+                          bool is_write, hwaddr *offset)
+{
+    const char *reason;
+
+    if (!swiotlb_accepted(s->vdev)) {
+        reason = "the driver did not accept VIRTIO_F_SWIOTLB";
+    } else if (swiotlb_window_offset(&s->window, addr, len, offset)) {
+        return true;
+    } else if (qatomic_read(&s->window.base) == SWIOTLB_CLOSED) {
+        reason = "the window is closed (BAR not mapped, memory decoding or "
+                 "bus mastering off)";
+    } else {
+        reason = "not inside the window";
+    }
+    swiotlb_reject(s, addr, len, is_write, reason);
+    return false;
+}
+
+void *swiotlb_dma_map(VirtIODevice *vdev, dma_addr_t addr, dma_addr_t *len,
+                      DMADirection direction, MemTxAttrs attrs)
+{
+    SwiotlbDevice *s = vdev->swiotlb;
+    hwaddr offset;
+
+    if (likely(!s)) {
+        return dma_memory_map(vdev->dma_as, addr, len, direction, attrs);
+    }
+    if (swiotlb_is_ordinary(s)) {
+        return dma_memory_map(s->ordinary_as, addr, len, direction, attrs);
+    }
+    if (!swiotlb_check(s, addr, *len, direction == DMA_DIRECTION_FROM_DEVICE,
+                       &offset)) {
+        *len = 0;
+        return NULL;
+    }
+
+    /* address_space_unmap() finds the region by the pointer and unrefs it. */
+    memory_region_ref(s->ram);
+    return (uint8_t *)memory_region_get_ram_ptr(s->ram) + offset;
+}
+
+int64_t swiotlb_cache_init(MemoryRegionCache *cache, VirtIODevice *vdev,
+                           hwaddr addr, hwaddr len, bool is_write)
+{
+    SwiotlbDevice *s = vdev->swiotlb;
+    hwaddr offset;
+
+    if (likely(!s)) {
+        return address_space_cache_init(cache, vdev->dma_as, addr, len,
+                                        is_write);
+    }
+    if (swiotlb_is_ordinary(s)) {
+        return address_space_cache_init(cache, s->ordinary_as, addr, len,
+                                        is_write);
+    }
+    if (!swiotlb_check(s, addr, len, is_write, &offset)) {
+        address_space_cache_init_empty(cache);
+        return 0;
+    }
+    return address_space_cache_init(cache, &s->ram_as, offset, len, is_write);
+}
+
+/*
+ * Called within rcu_read_lock(). The access may be longer than what is asked
+ * for here; the answer covers the window, so that it is cut at its end and the
+ * rest comes back as a question of its own.
+ */
+static IOMMUTLBEntry swiotlb_filter_translate(IOMMUMemoryRegion *filter,
+                                              hwaddr addr,
+                                              IOMMUAccessFlags flag,
+                                              int iommu_idx)
+{
+    SwiotlbDevice *s = container_of(filter, SwiotlbDevice, filter);
+    IOMMUTLBEntry entry = {
+        .target_as = &s->ram_as,
+        .iova = addr,
+        .perm = IOMMU_NONE,
+    };
+    hwaddr offset;
+
+    if (swiotlb_is_ordinary(s)) {
+        /* Identity, in two halves: the length of the whole has no type. */
+        entry.target_as = s->ordinary_as;
+        entry.addr_mask = INT64_MAX;
+        entry.iova &= ~entry.addr_mask;
+        entry.translated_addr = entry.iova;
+        entry.perm = IOMMU_RW;
+    } else if (flag == IOMMU_NONE) {
+        return entry;
+    } else if (swiotlb_check(s, addr, 1, flag & IOMMU_WO, &offset)) {
+        entry.addr_mask = s->window.size - 1;
+        entry.iova &= ~entry.addr_mask;
+        entry.translated_addr = 0;
+        entry.perm = IOMMU_RW;
+    }
+    return entry;
+}
+
+static void swiotlb_filter_class_init(ObjectClass *klass,
+                                      SWIOTLB_CLASS_DATA *data)
+{
+    IOMMU_MEMORY_REGION_CLASS(klass)->translate = swiotlb_filter_translate;
+}
+
+static const TypeInfo swiotlb_filter_info = {
+    .name = TYPE_SWIOTLB_FILTER,
+    .parent = TYPE_IOMMU_MEMORY_REGION,
+    .class_init = swiotlb_filter_class_init,
+};
+
+static void swiotlb_register_types(void)
+{
+    type_register_static(&swiotlb_filter_info);
+}
+
+type_init(swiotlb_register_types)
+
+bool swiotlb_accepts_status(VirtIODevice *vdev, uint8_t status)
+{
+    static const uint64_t needed = BIT_ULL(VIRTIO_F_VERSION_1) |
+                                   BIT_ULL(VIRTIO_F_IOMMU_PLATFORM) |
+                                   BIT_ULL(VIRTIO_F_SWIOTLB);
+    SwiotlbDevice *s = vdev->swiotlb;
+
+    if (!s || !s->required || !(status & VIRTIO_CONFIG_S_FEATURES_OK) ||
+        vdev->status & VIRTIO_CONFIG_S_FEATURES_OK ||
+        (vdev->guest_features & needed) == needed) {
+        return true;
+    }
+
+    trace_swiotlb_features_refused(s->name, vdev->guest_features);
+    if (qemu_loglevel_mask(LOG_GUEST_ERROR) && swiotlb_log_allowed(s)) {
+        qemu_log("swiotlb: %s: FEATURES_OK refused: the driver has to accept "
+                 "VIRTIO_F_VERSION_1, VIRTIO_F_ACCESS_PLATFORM and "
+                 "VIRTIO_F_SWIOTLB (load virtio_swiotlb.ko in the guest, or "
+                 "set swiotlb-required=off)\n", s->name);
+    }
+    return false;
+}
+
+bool swiotlb_excuses_access_platform(VirtIODevice *vdev)
+{
+    SwiotlbDevice *s = vdev->swiotlb;
+
+    return s && !s->required && !s->ordinary_platform &&
+           !swiotlb_accepted(vdev);
+}
+
+uint32_t swiotlb_offered_features(VirtIODevice *vdev, uint32_t select,
+                                  uint32_t features)
+{
+    if (vdev->swiotlb && select == VIRTIO_F_SWIOTLB / 32) {
+        features |= BIT(VIRTIO_F_SWIOTLB % 32);
+    }
+    return features;
+}
+
+void swiotlb_reset(VirtIODevice *vdev)
+{
+    SwiotlbDevice *s = vdev->swiotlb;
+
+    if (s) {
+        trace_swiotlb_reset(s->name);
+        qatomic_set(&s->phase, SWIOTLB_UNDECIDED);
+    }
+}
+
+bool swiotlb_stopped(VirtIODevice *vdev)
+{
+    return vdev->swiotlb && vdev->broken;
+}
+
+void swiotlb_confine(VirtIODevice *vdev)
+{
+    SwiotlbDevice *s = vdev->swiotlb;
+
+    if (s) {
+        s->ordinary_as = vdev->dma_as;
+        vdev->dma_as = &s->filter_as;
+    }
+}
+
+void swiotlb_device_init(SwiotlbDevice *s, VirtIODevice *vdev, Object *owner,
+                         MemoryRegion *ram, bool required)
+{
+    uint64_t size = memory_region_size(ram);
+
+    swiotlb_window_init(&s->window, size);
+    s->name = qdev_get_human_name(DEVICE(owner));
+    s->required = required;
+    s->phase = SWIOTLB_UNDECIDED;
+    s->rejected = 0;
+    s->ordinary_as = &address_space_memory;
+    s->ordinary_platform = virtio_host_has_feature(vdev,
+                                                   VIRTIO_F_IOMMU_PLATFORM);
+    s->log_lines = 0;
+    s->log_start_ms = 0;
+    qemu_mutex_init(&s->log_lock);
+
+    s->ram = ram;
+    memory_region_init_alias(&s->ram_alias, owner, "swiotlb-ram", ram, 0,
+                             size);
+    address_space_init(&s->ram_as, &s->ram_alias, "swiotlb-ram");
+    memory_region_init_iommu(&s->filter, sizeof(s->filter),
+                             TYPE_SWIOTLB_FILTER, owner, "swiotlb-filter",
+                             UINT64_MAX);
+    address_space_init(&s->filter_as, MEMORY_REGION(&s->filter),
+                       "swiotlb-filter");
+    /* Never a bounce buffer for what the filter rejects */
+    s->filter_as.max_bounce_buffer_size = 0;
+
+    s->vdev = vdev;
+    vdev->swiotlb = s;
+}
+
+void swiotlb_device_cleanup(SwiotlbDevice *s)
+{
+    if (!s->vdev) {
+        return;
+    }
+    s->vdev->swiotlb = NULL;
+    s->vdev->dma_as = &address_space_memory;
+    s->vdev = NULL;
+    address_space_destroy(&s->filter_as);
+    address_space_destroy(&s->ram_as);
+    qemu_mutex_destroy(&s->log_lock);
+    g_free(g_steal_pointer(&s->name));
+}

@@ -1,0 +1,452 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The window of a virtio-pci device: properties, BAR, capability, feature bits
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qapi/visitor.h"
+#include "qemu/cutils.h"
+#include "migration/vmstate.h"
+#include "standard-headers/linux/virtio_pci.h"
+#include "hw/pci/pci_bus.h"
+#include "hw/virtio/virtio-pci.h"
+#include "hw/virtio/swiotlb.h"
+#include "trace.h"
+
+/* Config space bytes of a PCI capability that follows the PCI header */
+#define CAP_MSIX_BYTES 12
+
+/* Object types whose job the window would take away, and what to say */
+static const struct {
+    const char *type_prefix;
+    const char *reason;
+} unsupported[] = {
+    { "virtio-balloon", "its job is guest memory itself" },
+    { "virtio-iommu", "its job is guest memory itself" },
+    { "virtio-mem", "its job is guest memory itself" },
+    { "virtio-pmem", "its job is guest memory itself" },
+    { "vhost-", "its back end would reach guest memory outside the window" },
+};
+
+static void swiotlb_get_size(Object *obj, Visitor *v, const char *name,
+                             void *opaque, Error **errp)
+{
+    visit_type_size(v, name, &VIRTIO_PCI(obj)->swiotlb.size, errp);
+}
+
+static void swiotlb_set_size(Object *obj, Visitor *v, const char *name,
+                             void *opaque, Error **errp)
+{
+    SwiotlbPCI *swiotlb = &VIRTIO_PCI(obj)->swiotlb;
+    /* The first value is the default; nobody asked for it. */
+    bool is_default = !swiotlb->size;
+
+    if (visit_type_size(v, name, &swiotlb->size, errp)) {
+        swiotlb->size_set = !is_default;
+    }
+}
+
+static void swiotlb_default_size(ObjectProperty *op, const Property *prop)
+{
+    object_property_set_default_uint(op, prop->defval.u);
+}
+
+const PropertyInfo swiotlb_prop_size = {
+    .type = "size",
+    .description = "Size of the DMA window; a power of two, 1 MiB or more",
+    .get = swiotlb_get_size,
+    .set = swiotlb_set_size,
+    .set_default_value = swiotlb_default_size,
+};
+
+static void swiotlb_get_bar(Object *obj, Visitor *v, const char *name,
+                            void *opaque, Error **errp)
+{
+    uint8_t bar = VIRTIO_PCI(obj)->swiotlb.bar;
+
+    visit_type_uint8(v, name, &bar, errp);
+}
+
+const PropertyInfo swiotlb_prop_bar = {
+    .type = "uint8",
+    .description = "BAR that holds the DMA window; 255 without",
+    .get = swiotlb_get_bar,
+};
+
+static void swiotlb_get_rejected(Object *obj, Visitor *v, const char *name,
+                                 void *opaque, Error **errp)
+{
+    SwiotlbDevice *device = &VIRTIO_PCI(obj)->swiotlb.device;
+    uint64_t rejected = qatomic_read(&device->rejected);
+
+    visit_type_uint64(v, name, &rejected, errp);
+}
+
+const PropertyInfo swiotlb_prop_rejected = {
+    .type = "uint64",
+    .description = "DMA accesses refused since the machine was reset",
+    .get = swiotlb_get_rejected,
+};
+
+static bool swiotlb_pci_check_type(VirtIOPCIProxy *proxy, Error **errp)
+{
+    Object *vdev = object_resolve_path_component(OBJECT(proxy),
+                                                 "virtio-backend");
+    int i;
+
+    for (i = 0; vdev && i < ARRAY_SIZE(unsupported); i++) {
+        if (g_str_has_prefix(object_get_typename(vdev),
+                             unsupported[i].type_prefix)) {
+            error_setg(errp, "swiotlb=on does not work with %s: %s; set "
+                       "swiotlb=off", object_get_typename(OBJECT(proxy)),
+                       unsupported[i].reason);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool swiotlb_pci_check_memory(SwiotlbPCI *swiotlb, Error **errp)
+{
+    const char *id = swiotlb->memdev_id;
+    Object *memdev;
+    uint64_t size;
+
+    if (!id) {
+        if (!swiotlb_window_size_valid(swiotlb->size)) {
+            error_setg(errp, "swiotlb-size=%" PRIu64 " is not a power of two "
+                       "of 1M or more; use for example swiotlb-size=64M",
+                       swiotlb->size);
+            return false;
+        }
+        return true;
+    }
+
+    if (swiotlb->size_set) {
+        error_setg(errp, "swiotlb-size and swiotlb-memdev exclude each other; "
+                   "drop swiotlb-size, the window is as large as memory "
+                   "backend '%s'", id);
+        return false;
+    }
+    memdev = object_resolve_path_component(object_get_objects_root(), id);
+    if (!memdev || !object_dynamic_cast(memdev, TYPE_MEMORY_BACKEND)) {
+        error_setg(errp, "swiotlb-memdev: there is no memory backend '%s'; "
+                   "create it with -object memory-backend-memfd,id=%s,size=64M",
+                   id, id);
+        return false;
+    }
+    if (host_memory_backend_is_mapped(MEMORY_BACKEND(memdev))) {
+        error_setg(errp, "swiotlb-memdev: memory backend '%s' is in use; give "
+                   "each device a backend of its own", id);
+        return false;
+    }
+    size = memory_region_size(host_memory_backend_get_memory(
+                                  MEMORY_BACKEND(memdev)));
+    if (!swiotlb_window_size_valid(size)) {
+        error_setg(errp, "swiotlb-memdev: the size of memory backend '%s', %"
+                   PRIu64 ", is not a power of two of 1M or more; set its "
+                   "size, for example to 64M", id, size);
+        return false;
+    }
+    return true;
+}
+
+bool swiotlb_pci_check(VirtIOPCIProxy *proxy, Error **errp)
+{
+    SwiotlbPCI *swiotlb = &proxy->swiotlb;
+
+    swiotlb->bar = -1;
+    if (!swiotlb->enabled) {
+        return true;
+    }
+    if (!swiotlb_pci_check_type(proxy, errp) ||
+        !swiotlb_pci_check_memory(swiotlb, errp)) {
+        return false;
+    }
+    if (!virtio_pci_modern(proxy)) {
+        error_setg(errp, "swiotlb=on needs a modern device; drop "
+                   "disable-modern=on");
+        return false;
+    }
+    if (virtio_pci_legacy(proxy)) {
+        error_setg(errp, "swiotlb=on needs a device without legacy interface; "
+                   "drop disable-legacy=off, or use the generic or "
+                   "non-transitional device type");
+        return false;
+    }
+    virtio_pci_force_virtio_1(proxy);
+    return true;
+}
+
+static bool swiotlb_pci_bar_free(const bool *used, unsigned first,
+                                 unsigned count)
+{
+    unsigned i;
+
+    for (i = first; i < first + count; i++) {
+        if (i >= PCI_ROM_SLOT || used[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Move the one-slot BAR *@bar to a free slot unless it is at one already. */
+static bool swiotlb_pci_place_bar(bool *used, uint32_t *bar)
+{
+    uint32_t place = *bar;
+
+    if (used[place]) {
+        for (place = 0; place < PCI_ROM_SLOT && used[place]; place++) {
+        }
+        if (place == PCI_ROM_SLOT) {
+            return false;
+        }
+    }
+    *bar = place;
+    used[place] = true;
+    return true;
+}
+
+/*
+ * The window needs two adjacent slots. The BAR of virtio-pci itself and those
+ * that the device type registered stay where they are; the MSI-X and port I/O
+ * BARs make room if they must, as legacy, which needs them where they are, is
+ * off.
+ */
+static bool swiotlb_pci_choose_bar(VirtIOPCIProxy *proxy, Error **errp)
+{
+    static const unsigned choices[] = { 2, 4, 0 };
+    bool fixed[PCI_ROM_SLOT] = {};
+    int i;
+
+    for (i = 0; i < PCI_ROM_SLOT; i++) {
+        const PCIIORegion *region = &proxy->pci_dev.io_regions[i];
+
+        if (region->size) {
+            fixed[i] = true;
+            if (region->type & PCI_BASE_ADDRESS_MEM_TYPE_64) {
+                fixed[i + 1] = true;
+            }
+        }
+    }
+    fixed[proxy->modern_mem_bar_idx] = true;
+    fixed[proxy->modern_mem_bar_idx + 1] = true;
+
+    for (i = 0; i < ARRAY_SIZE(choices); i++) {
+        bool used[PCI_ROM_SLOT];
+        uint32_t msix = proxy->msix_bar_idx;
+        uint32_t pio = proxy->modern_io_bar_idx;
+
+        if (!swiotlb_pci_bar_free(fixed, choices[i], 2)) {
+            continue;
+        }
+        memcpy(used, fixed, sizeof(used));
+        used[choices[i]] = used[choices[i] + 1] = true;
+        if ((proxy->nvectors && !swiotlb_pci_place_bar(used, &msix)) ||
+            (proxy->flags & VIRTIO_PCI_FLAG_MODERN_PIO_NOTIFY &&
+             !swiotlb_pci_place_bar(used, &pio))) {
+            continue;
+        }
+        proxy->swiotlb.bar = choices[i];
+        proxy->msix_bar_idx = msix;
+        proxy->modern_io_bar_idx = pio;
+        return true;
+    }
+
+    error_setg(errp, "swiotlb=on: no two adjacent BARs are free for the "
+               "window; drop modern-pio-notify=on or hostmem");
+    return false;
+}
+
+/* pci_add_capability() asserts that there is room. */
+static bool swiotlb_pci_check_config_space(VirtIOPCIProxy *proxy, Error **errp)
+{
+    unsigned needed = sizeof(struct virtio_pci_cap64) +
+                      3 * sizeof(struct virtio_pci_cap) +
+                      sizeof(struct virtio_pci_notify_cap) +
+                      sizeof(struct virtio_pci_cfg_cap);
+    unsigned available = 0;
+    int i;
+
+    if (proxy->flags & VIRTIO_PCI_FLAG_MODERN_PIO_NOTIFY) {
+        needed += sizeof(struct virtio_pci_notify_cap);
+    }
+    if (proxy->nvectors) {
+        needed += CAP_MSIX_BYTES;
+    }
+    for (i = PCI_CONFIG_HEADER_SIZE; i < PCI_CONFIG_SPACE_SIZE; i++) {
+        available += !proxy->pci_dev.used[i];
+    }
+    if (available < needed) {
+        error_setg(errp, "swiotlb=on: no room for one more capability in the "
+                   "config space; drop modern-pio-notify=on or hostmem, or "
+                   "plug the device into the root bus");
+        return false;
+    }
+    return true;
+}
+
+static void swiotlb_pci_add_capability(VirtIOPCIProxy *proxy, uint64_t size)
+{
+    PCIDevice *dev = &proxy->pci_dev;
+    struct virtio_pci_cap64 cap = {
+        .cap.cap_len = sizeof(cap),
+        .cap.cfg_type = VIRTIO_PCI_CAP_SWIOTLB,
+        .cap.bar = proxy->swiotlb.bar,
+        .cap.length = cpu_to_le32(size),
+        .length_hi = cpu_to_le32(size >> 32),
+    };
+    int offset;
+
+    offset = pci_add_capability(dev, PCI_CAP_ID_VNDR, 0, cap.cap.cap_len,
+                                &error_abort);
+    memcpy(dev->config + offset + PCI_CAP_FLAGS, &cap.cap.cap_len,
+           sizeof(cap) - PCI_CAP_FLAGS);
+}
+
+/*
+ * Called for each change of any address space, before the commit callback of
+ * VirtIODevice::listener, which looks at the rings again.
+ */
+static void swiotlb_pci_commit(MemoryListener *listener)
+{
+    SwiotlbPCI *swiotlb = container_of(listener, SwiotlbPCI, listener);
+    VirtIOPCIProxy *proxy = container_of(swiotlb, VirtIOPCIProxy, swiotlb);
+    SwiotlbDevice *device = &swiotlb->device;
+    uint64_t base = SWIOTLB_CLOSED;
+
+    /*
+     * The address of a BAR that is being moved is stale between the two
+     * commits of pci_update_mappings(), so ask the region first.
+     */
+    if (memory_region_is_mapped(device->ram) &&
+        pci_get_word(proxy->pci_dev.config + PCI_COMMAND) &
+        PCI_COMMAND_MASTER) {
+        base = proxy->pci_dev.io_regions[swiotlb->bar].addr;
+    }
+    if (!swiotlb_window_move(&device->window, base)) {
+        return;
+    }
+    if (base == SWIOTLB_CLOSED) {
+        trace_swiotlb_pci_close(device->name);
+    } else {
+        trace_swiotlb_pci_open(device->name, base, device->window.size);
+    }
+}
+
+static void swiotlb_pci_machine_reset(void *opaque)
+{
+    VirtIOPCIProxy *proxy = opaque;
+
+    qatomic_set(&proxy->swiotlb.device.rejected, 0);
+}
+
+static MemoryRegion *swiotlb_pci_get_ram(VirtIOPCIProxy *proxy, Error **errp)
+{
+    SwiotlbPCI *swiotlb = &proxy->swiotlb;
+    MemoryRegion *ram = &swiotlb->ram;
+
+    if (swiotlb->memdev_id) {
+        /* It may be gone, or taken, since swiotlb_pci_check(). */
+        if (!swiotlb_pci_check_memory(swiotlb, errp)) {
+            return NULL;
+        }
+        swiotlb->memdev = MEMORY_BACKEND(object_resolve_path_component(
+                              object_get_objects_root(), swiotlb->memdev_id));
+        host_memory_backend_set_mapped(swiotlb->memdev, true);
+        ram = host_memory_backend_get_memory(swiotlb->memdev);
+    } else if (!memory_region_init_ram_flags_nomigrate(
+                   ram, OBJECT(proxy), "swiotlb", swiotlb->size, RAM_SHARED,
+                   errp)) {
+        error_prepend(errp, "swiotlb-size: no memory for the window (try a "
+                      "smaller one): ");
+        return NULL;
+    }
+    vmstate_register_ram(ram, DEVICE(proxy));
+    return ram;
+}
+
+static bool swiotlb_pci_check_back_end(VirtIODevice *vdev, Error **errp)
+{
+    VirtioDeviceClass *vdc = VIRTIO_DEVICE_GET_CLASS(vdev);
+
+    if (vdc->get_vhost && vdc->get_vhost(vdev)) {
+        error_setg(errp, "swiotlb=on does not work with a vhost back end, "
+                   "which would reach guest memory outside the window; set "
+                   "vhost=off or swiotlb=off");
+        return false;
+    }
+    return true;
+}
+
+bool swiotlb_pci_plug(VirtIOPCIProxy *proxy, Error **errp)
+{
+    SwiotlbPCI *swiotlb = &proxy->swiotlb;
+    VirtIODevice *vdev = virtio_bus_get_device(&proxy->bus);
+    MemoryRegion *ram;
+
+    if (!swiotlb->enabled) {
+        return true;
+    }
+    if (!swiotlb_pci_check_back_end(vdev, errp) ||
+        !swiotlb_pci_choose_bar(proxy, errp) ||
+        !swiotlb_pci_check_config_space(proxy, errp)) {
+        return false;
+    }
+    ram = swiotlb_pci_get_ram(proxy, errp);
+    if (!ram) {
+        return false;
+    }
+
+    swiotlb_device_init(&swiotlb->device, vdev, OBJECT(proxy), ram,
+                        swiotlb->required);
+    pci_register_bar(&proxy->pci_dev, swiotlb->bar,
+                     PCI_BASE_ADDRESS_SPACE_MEMORY |
+                     PCI_BASE_ADDRESS_MEM_PREFETCH |
+                     PCI_BASE_ADDRESS_MEM_TYPE_64, ram);
+    swiotlb_pci_add_capability(proxy, memory_region_size(ram));
+    virtio_add_feature(&vdev->host_features, VIRTIO_F_IOMMU_PLATFORM);
+    virtio_add_feature(&vdev->host_features, VIRTIO_F_SWIOTLB);
+
+    swiotlb->listener = (MemoryListener) {
+        .name = "swiotlb",
+        .commit = swiotlb_pci_commit,
+    };
+    memory_listener_register(&swiotlb->listener, &address_space_memory);
+    qemu_register_reset(swiotlb_pci_machine_reset, proxy);
+    trace_swiotlb_pci_plug(swiotlb->device.name, swiotlb->bar,
+                           memory_region_size(ram));
+    return true;
+}
+
+void swiotlb_pci_unplug(VirtIOPCIProxy *proxy)
+{
+    SwiotlbPCI *swiotlb = &proxy->swiotlb;
+
+    if (!swiotlb->device.vdev) {
+        return;
+    }
+    qemu_unregister_reset(swiotlb_pci_machine_reset, proxy);
+    memory_listener_unregister(&swiotlb->listener);
+    vmstate_unregister_ram(swiotlb->device.ram, DEVICE(proxy));
+    swiotlb_device_cleanup(&swiotlb->device);
+    if (swiotlb->memdev) {
+        host_memory_backend_set_mapped(swiotlb->memdev, false);
+        swiotlb->memdev = NULL;
+    }
+}
+
+void swiotlb_pci_realized(VirtIOPCIProxy *proxy)
+{
+    VirtIODevice *vdev = virtio_bus_get_device(&proxy->bus);
+
+    if (!proxy->swiotlb.enabled || (vdev && DEVICE(vdev)->realized)) {
+        return;
+    }
+    swiotlb_pci_unplug(proxy);
+    /* Else it would keep the whole device, which stock code leaves as it is. */
+    address_space_destroy(&proxy->modern_cfg_mem_as);
+}

@@ -1,0 +1,232 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The DMA window of a virtio device (VIRTIO_F_SWIOTLB)
+ *
+ * Concepts:
+ *  window   a power of two of RAM that lives on the device, and the bus address
+ *           at which the driver sees it now; closed while it sees it nowhere
+ *  device   a virtio device with a window: VirtIODevice::swiotlb, NULL without
+ *  confined the device reaches its window and nothing else
+ *  ordinary the device reaches what it would without a window; only with
+ *           swiotlb-required=off, for a driver that declined the feature bit
+ *  rejected an access that is not let through: the device stops and asks the
+ *           driver for a reset
+ *
+ * Every access of stock device code comes through swiotlb_dma_map() or
+ * swiotlb_cache_init(). Code that maps through VirtIODevice::dma_as by itself
+ * meets SwiotlbDevice::filter, which applies the same rule.
+ *
+ * Source: VIRTIO_F_SWIOTLB proposal, virtio-comment, April 2025.
+ */
+
+#ifndef HW_VIRTIO_SWIOTLB_H
+#define HW_VIRTIO_SWIOTLB_H
+
+#include "hw/virtio/swiotlb/compat.h"
+#include "hw/virtio/swiotlb/window.h"
+
+typedef struct SwiotlbDevice SwiotlbDevice;
+typedef struct VirtIODevice VirtIODevice;
+typedef struct VirtIOPCIProxy VirtIOPCIProxy;
+typedef struct HostMemoryBackend HostMemoryBackend;
+struct VirtioDeviceFeatures;
+struct vhost_dev;
+
+/* Feature bit. QEMU calls it VIRTIO_F_ANY_LAYOUT, which is legacy only. */
+#define VIRTIO_F_SWIOTLB 27
+
+/* cfg_type of the capability that describes the window */
+#define VIRTIO_PCI_CAP_SWIOTLB 10
+
+/*
+ * What the driver's choice of features means for DMA. Decided by the first
+ * access after FEATURES_OK, kept until the device is reset.
+ */
+typedef enum SwiotlbPhase {
+    SWIOTLB_UNDECIDED,
+    SWIOTLB_CONFINED,
+    SWIOTLB_ORDINARY,
+} SwiotlbPhase;
+
+struct SwiotlbDevice {
+    SwiotlbWindow window;
+    /* Device id or path, for messages */
+    char *name;
+    bool required;
+    /* SwiotlbPhase, atomic */
+    int phase;
+    /* Accesses refused since the machine was reset, atomic */
+    uint64_t rejected;
+
+    /* The window's RAM: the BAR itself */
+    MemoryRegion *ram;
+    /* The window's RAM at address 0, wherever the BAR is */
+    MemoryRegion ram_alias;
+    AddressSpace ram_as;
+    /* VirtIODevice::dma_as: the DMA rule for code that maps by itself */
+    IOMMUMemoryRegion filter;
+    AddressSpace filter_as;
+    /* Where an ordinary device's accesses go */
+    AddressSpace *ordinary_as;
+    bool ordinary_platform;
+
+    VirtIODevice *vdev;
+
+    /* Log lines in the current interval; protected by log_lock */
+    QemuMutex log_lock;
+    int64_t log_start_ms;
+    unsigned log_lines;
+};
+
+/*
+ * swiotlb_device_init: make a device that has @ram as its window.
+ *
+ * @owner: the QOM object that embeds @s and outlives its address spaces
+ * @ram: RAM of the window's size
+ *
+ * Context: BQL held
+ */
+void swiotlb_device_init(SwiotlbDevice *s, VirtIODevice *vdev, Object *owner,
+                         MemoryRegion *ram, bool required);
+
+/*
+ * swiotlb_device_cleanup: undo swiotlb_device_init(). Nothing to do when it
+ * was not called.
+ *
+ * Context: BQL held; no queue of the device runs any more
+ */
+void swiotlb_device_cleanup(SwiotlbDevice *s);
+
+/*
+ * swiotlb_confine: put the filter into @vdev's DMA path for the rest of its
+ * life. @vdev's own choice is kept for the ordinary phase.
+ *
+ * Context: BQL held, at the end of plugging
+ */
+void swiotlb_confine(VirtIODevice *vdev);
+
+/*
+ * swiotlb_dma_map: dma_memory_map() for @vdev.
+ *
+ * All of [@addr, @addr + *@len) has to lie inside the window of a confined
+ * device. Undo with dma_memory_unmap() on any address space.
+ *
+ * Returns: host pointer; NULL if the access was refused or is impossible
+ * Context: any thread
+ */
+void *swiotlb_dma_map(VirtIODevice *vdev, dma_addr_t addr, dma_addr_t *len,
+                      DMADirection direction, MemTxAttrs attrs);
+
+/*
+ * swiotlb_cache_init: address_space_cache_init() for @vdev.
+ *
+ * Returns: the number of bytes that can be reached, which is 0 if the access
+ *          was refused (@cache is then empty) and @len on success
+ * Context: any thread
+ */
+int64_t swiotlb_cache_init(MemoryRegionCache *cache, VirtIODevice *vdev,
+                           hwaddr addr, hwaddr len, bool is_write);
+
+/*
+ * swiotlb_accepts_status: may the driver write @status now?
+ *
+ * False when it says FEATURES_OK without the features that a window needs;
+ * the status then stays as it is.
+ *
+ * Context: BQL held
+ */
+bool swiotlb_accepts_status(VirtIODevice *vdev, uint8_t status);
+
+/*
+ * swiotlb_excuses_access_platform: may the driver decline
+ * VIRTIO_F_ACCESS_PLATFORM? True if only the window made us offer it and the
+ * driver declined the window.
+ */
+bool swiotlb_excuses_access_platform(VirtIODevice *vdev);
+
+/* swiotlb_reset: forget the driver's choice. Context: BQL held */
+void swiotlb_reset(VirtIODevice *vdev);
+
+/*
+ * swiotlb_stopped: does @vdev wait for a reset? Its rings are then not to be
+ * mapped again, each time with an error, when the memory map changes.
+ */
+bool swiotlb_stopped(VirtIODevice *vdev);
+
+/*
+ * swiotlb_offered_features: the 32 feature bits that the modern feature
+ * register shows, given those that stock QEMU shows there.
+ *
+ * @select: which 32 bits (device_feature_select)
+ */
+uint32_t swiotlb_offered_features(VirtIODevice *vdev, uint32_t select,
+                                  uint32_t features);
+
+/*
+ * swiotlb_name_features: call bit 27 by its name in "info virtio-status".
+ *
+ * Returns: @features
+ */
+struct VirtioDeviceFeatures *
+swiotlb_name_features(VirtIODevice *vdev, struct VirtioDeviceFeatures *features);
+
+/*
+ * swiotlb_vhost_may_start: may an external back end start? Says why not.
+ */
+bool swiotlb_vhost_may_start(VirtIODevice *vdev);
+
+/* The window of a virtio-pci device: its properties and its BAR */
+typedef struct SwiotlbPCI {
+    bool enabled;
+    bool required;
+    bool size_set;
+    uint64_t size;
+    char *memdev_id;
+
+    HostMemoryBackend *memdev;
+    MemoryRegion ram;
+    /* Index of the BAR; -1 without */
+    int bar;
+    MemoryListener listener;
+    SwiotlbDevice device;
+} SwiotlbPCI;
+
+extern const PropertyInfo swiotlb_prop_size;
+extern const PropertyInfo swiotlb_prop_bar;
+extern const PropertyInfo swiotlb_prop_rejected;
+
+#define SWIOTLB_PCI_PROPERTIES                                              \
+    DEFINE_PROP_BOOL("swiotlb", VirtIOPCIProxy, swiotlb.enabled, false),    \
+    DEFINE_PROP_BOOL("swiotlb-required", VirtIOPCIProxy, swiotlb.required,  \
+                     true),                                                 \
+    DEFINE_PROP_UNSIGNED("swiotlb-size", VirtIOPCIProxy, swiotlb.size,      \
+                         64 * MiB, swiotlb_prop_size, uint64_t),            \
+    DEFINE_PROP_STRING("swiotlb-memdev", VirtIOPCIProxy, swiotlb.memdev_id), \
+    { .name = "swiotlb-bar", .info = &swiotlb_prop_bar },                   \
+    { .name = "swiotlb-rejected", .info = &swiotlb_prop_rejected }
+
+/*
+ * swiotlb_pci_check: refuse properties that cannot work, before anything of
+ * the device exists.
+ */
+bool swiotlb_pci_check(VirtIOPCIProxy *proxy, Error **errp);
+
+/*
+ * swiotlb_pci_plug: give the device its window: RAM, BAR, capability, feature
+ * bits. Leaves nothing behind on failure.
+ *
+ * Context: BQL held, before stock virtio-pci registers BARs and capabilities
+ */
+bool swiotlb_pci_plug(VirtIOPCIProxy *proxy, Error **errp);
+
+/*
+ * swiotlb_pci_realized: take the window away again if the device did not
+ * come up. Context: BQL held
+ */
+void swiotlb_pci_realized(VirtIOPCIProxy *proxy);
+
+/* swiotlb_pci_unplug: undo swiotlb_pci_plug(). Context: BQL held */
+void swiotlb_pci_unplug(VirtIOPCIProxy *proxy);
+
+#endif
