@@ -7,24 +7,26 @@
 #ifndef HW_VIRTIO_SWIOTLB_COMPAT_H
 #define HW_VIRTIO_SWIOTLB_COMPAT_H
 
+#define SWIOTLB_QEMU_AT_LEAST(major, minor)                                 \
+    (QEMU_VERSION_MAJOR > (major) ||                                        \
+     (QEMU_VERSION_MAJOR == (major) && QEMU_VERSION_MINOR >= (minor)))
+
 #include "qemu/units.h"
 #include "qemu/thread.h"
 #include "hw/qdev-properties.h"
-#if __has_include("system/memory.h")
-#include "system/memory.h"
+#include "system/dma.h"
+#include "system/hostmem.h"
+#include "system/reset.h"
+#if SWIOTLB_QEMU_AT_LEAST(10, 1)
 #include "system/address-spaces.h"
-#include "system/dma.h"
-#include "system/reset.h"
-#include "system/hostmem.h"
+#include "system/memory.h"
 #else
-#include "exec/memory.h"
 #include "exec/address-spaces.h"
-#include "system/dma.h"
-#include "system/reset.h"
-#include "system/hostmem.h"
+#include "exec/memory.h"
 #endif
 
-#if QEMU_VERSION_MAJOR > 10 || QEMU_VERSION_MINOR >= 1
+/* The last argument of a class_init function points to this. */
+#if SWIOTLB_QEMU_AT_LEAST(10, 1)
 #define SWIOTLB_CLASS_DATA const void
 #else
 #define SWIOTLB_CLASS_DATA void

@@ -32,6 +32,10 @@ static bool swiotlb_log_allowed(SwiotlbDevice *s)
 
     QEMU_LOCK_GUARD(&s->log_lock);
     if (now - s->log_start_ms >= LOG_INTERVAL_MS) {
+        if (s->log_lines > LOG_LINES) {
+            qemu_log("swiotlb: %s: %u more messages\n", s->name,
+                     s->log_lines - LOG_LINES);
+        }
         s->log_start_ms = now;
         s->log_lines = 0;
     }
@@ -123,6 +127,13 @@ static bool swiotlb_is_ordinary(SwiotlbDevice *s)
     return phase == SWIOTLB_ORDINARY;
 }
 
+/* What an ordinary device reaches; ACCESS_PLATFORM decides, as always. */
+static AddressSpace *swiotlb_ordinary_as(SwiotlbDevice *s)
+{
+    return virtio_vdev_has_feature(s->vdev, VIRTIO_F_IOMMU_PLATFORM) ?
+           s->platform_as : &address_space_memory;
+}
+
 /* The DMA rule for a confined device; rejects what it does not let through */
 static bool swiotlb_check(SwiotlbDevice *s, hwaddr addr, hwaddr len,
                           bool is_write, hwaddr *offset)
@@ -153,7 +164,8 @@ void *swiotlb_dma_map(VirtIODevice *vdev, dma_addr_t addr, dma_addr_t *len,
         return dma_memory_map(vdev->dma_as, addr, len, direction, attrs);
     }
     if (swiotlb_is_ordinary(s)) {
-        return dma_memory_map(s->ordinary_as, addr, len, direction, attrs);
+        return dma_memory_map(swiotlb_ordinary_as(s), addr, len, direction,
+                              attrs);
     }
     if (!swiotlb_check(s, addr, *len, direction == DMA_DIRECTION_FROM_DEVICE,
                        &offset)) {
@@ -177,8 +189,8 @@ int64_t swiotlb_cache_init(MemoryRegionCache *cache, VirtIODevice *vdev,
                                         is_write);
     }
     if (swiotlb_is_ordinary(s)) {
-        return address_space_cache_init(cache, s->ordinary_as, addr, len,
-                                        is_write);
+        return address_space_cache_init(cache, swiotlb_ordinary_as(s), addr,
+                                        len, is_write);
     }
     if (!swiotlb_check(s, addr, len, is_write, &offset)) {
         address_space_cache_init_empty(cache);
@@ -207,7 +219,7 @@ static IOMMUTLBEntry swiotlb_filter_translate(IOMMUMemoryRegion *filter,
 
     if (swiotlb_is_ordinary(s)) {
         /* Identity, in two halves: the length of the whole has no type. */
-        entry.target_as = s->ordinary_as;
+        entry.target_as = swiotlb_ordinary_as(s);
         entry.addr_mask = INT64_MAX;
         entry.iova &= ~entry.addr_mask;
         entry.translated_addr = entry.iova;
@@ -269,8 +281,7 @@ bool swiotlb_excuses_access_platform(VirtIODevice *vdev)
 {
     SwiotlbDevice *s = vdev->swiotlb;
 
-    return s && !s->required && !s->ordinary_platform &&
-           !swiotlb_accepted(vdev);
+    return s && !s->required && !s->platform_wanted && !swiotlb_accepted(vdev);
 }
 
 uint32_t swiotlb_offered_features(VirtIODevice *vdev, uint32_t select,
@@ -302,13 +313,13 @@ void swiotlb_confine(VirtIODevice *vdev)
     SwiotlbDevice *s = vdev->swiotlb;
 
     if (s) {
-        s->ordinary_as = vdev->dma_as;
         vdev->dma_as = &s->filter_as;
     }
 }
 
 void swiotlb_device_init(SwiotlbDevice *s, VirtIODevice *vdev, Object *owner,
-                         MemoryRegion *ram, bool required)
+                         MemoryRegion *ram, AddressSpace *platform_as,
+                         bool required)
 {
     uint64_t size = memory_region_size(ram);
 
@@ -317,9 +328,9 @@ void swiotlb_device_init(SwiotlbDevice *s, VirtIODevice *vdev, Object *owner,
     s->required = required;
     s->phase = SWIOTLB_UNDECIDED;
     s->rejected = 0;
-    s->ordinary_as = &address_space_memory;
-    s->ordinary_platform = virtio_host_has_feature(vdev,
-                                                   VIRTIO_F_IOMMU_PLATFORM);
+    s->platform_as = platform_as;
+    s->platform_wanted = virtio_host_has_feature(vdev,
+                                                 VIRTIO_F_IOMMU_PLATFORM);
     s->log_lines = 0;
     s->log_start_ms = 0;
     qemu_mutex_init(&s->log_lock);

@@ -196,14 +196,13 @@ static bool swiotlb_pci_bar_free(const bool *used, unsigned first,
 /* Move the one-slot BAR *@bar to a free slot unless it is at one already. */
 static bool swiotlb_pci_place_bar(bool *used, uint32_t *bar)
 {
-    uint32_t place = *bar;
+    uint32_t place = used[*bar] ? 0 : *bar;
 
-    if (used[place]) {
-        for (place = 0; place < PCI_ROM_SLOT && used[place]; place++) {
-        }
-        if (place == PCI_ROM_SLOT) {
-            return false;
-        }
+    while (place < PCI_ROM_SLOT && used[place]) {
+        place++;
+    }
+    if (place == PCI_ROM_SLOT) {
+        return false;
     }
     *bar = place;
     used[place] = true;
@@ -402,6 +401,7 @@ bool swiotlb_pci_plug(VirtIOPCIProxy *proxy, Error **errp)
     }
 
     swiotlb_device_init(&swiotlb->device, vdev, OBJECT(proxy), ram,
+                        pci_get_address_space(&proxy->pci_dev),
                         swiotlb->required);
     pci_register_bar(&proxy->pci_dev, swiotlb->bar,
                      PCI_BASE_ADDRESS_SPACE_MEMORY |

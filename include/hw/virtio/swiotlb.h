@@ -29,7 +29,6 @@
 typedef struct SwiotlbDevice SwiotlbDevice;
 typedef struct VirtIODevice VirtIODevice;
 typedef struct VirtIOPCIProxy VirtIOPCIProxy;
-typedef struct HostMemoryBackend HostMemoryBackend;
 struct VirtioDeviceFeatures;
 struct vhost_dev;
 
@@ -67,9 +66,10 @@ struct SwiotlbDevice {
     /* VirtIODevice::dma_as: the DMA rule for code that maps by itself */
     IOMMUMemoryRegion filter;
     AddressSpace filter_as;
-    /* Where an ordinary device's accesses go */
-    AddressSpace *ordinary_as;
-    bool ordinary_platform;
+    /* Where accesses of an ordinary device go that accepted ACCESS_PLATFORM */
+    AddressSpace *platform_as;
+    /* The user asked for ACCESS_PLATFORM: it may not be declined */
+    bool platform_wanted;
 
     VirtIODevice *vdev;
 
@@ -84,11 +84,14 @@ struct SwiotlbDevice {
  *
  * @owner: the QOM object that embeds @s and outlives its address spaces
  * @ram: RAM of the window's size
+ * @platform_as: the bus's view of memory, through an IOMMU if there is one
+ * @required: the driver has to accept VIRTIO_F_SWIOTLB
  *
- * Context: BQL held
+ * Context: BQL held, before VIRTIO_F_ACCESS_PLATFORM is offered for our sake
  */
 void swiotlb_device_init(SwiotlbDevice *s, VirtIODevice *vdev, Object *owner,
-                         MemoryRegion *ram, bool required);
+                         MemoryRegion *ram, AddressSpace *platform_as,
+                         bool required);
 
 /*
  * swiotlb_device_cleanup: undo swiotlb_device_init(). Nothing to do when it
@@ -100,7 +103,7 @@ void swiotlb_device_cleanup(SwiotlbDevice *s);
 
 /*
  * swiotlb_confine: put the filter into @vdev's DMA path for the rest of its
- * life. @vdev's own choice is kept for the ordinary phase.
+ * life.
  *
  * Context: BQL held, at the end of plugging
  */
