@@ -336,9 +336,8 @@ void swiotlb_device_init(SwiotlbDevice *s, VirtIODevice *vdev, Object *owner,
     qemu_mutex_init(&s->log_lock);
 
     s->ram = ram;
-    memory_region_init_alias(&s->ram_alias, owner, "swiotlb-ram", ram, 0,
-                             size);
-    address_space_init(&s->ram_as, &s->ram_alias, "swiotlb-ram");
+    memory_region_init_alias(&s->bar, owner, "swiotlb-bar", ram, 0, size);
+    address_space_init(&s->ram_as, ram, "swiotlb-ram");
     memory_region_init_iommu(&s->filter, sizeof(s->filter),
                              TYPE_SWIOTLB_FILTER, owner, "swiotlb-filter",
                              UINT64_MAX);
@@ -359,8 +358,9 @@ void swiotlb_device_cleanup(SwiotlbDevice *s)
     s->vdev->swiotlb = NULL;
     s->vdev->dma_as = &address_space_memory;
     s->vdev = NULL;
-    address_space_destroy(&s->filter_as);
+    /* The last one holds the owner, and so the memory of both, until it ends. */
     address_space_destroy(&s->ram_as);
+    address_space_destroy(&s->filter_as);
     qemu_mutex_destroy(&s->log_lock);
     g_free(g_steal_pointer(&s->name));
 }

@@ -321,7 +321,7 @@ static void swiotlb_pci_commit(MemoryListener *listener)
      * The address of a BAR that is being moved is stale between the two
      * commits of pci_update_mappings(), so ask the region first.
      */
-    if (memory_region_is_mapped(device->ram) &&
+    if (memory_region_is_mapped(&device->bar) &&
         pci_get_word(proxy->pci_dev.config + PCI_COMMAND) &
         PCI_COMMAND_MASTER) {
         base = proxy->pci_dev.io_regions[swiotlb->bar].addr;
@@ -406,7 +406,7 @@ bool swiotlb_pci_plug(VirtIOPCIProxy *proxy, Error **errp)
     pci_register_bar(&proxy->pci_dev, swiotlb->bar,
                      PCI_BASE_ADDRESS_SPACE_MEMORY |
                      PCI_BASE_ADDRESS_MEM_PREFETCH |
-                     PCI_BASE_ADDRESS_MEM_TYPE_64, ram);
+                     PCI_BASE_ADDRESS_MEM_TYPE_64, &swiotlb->device.bar);
     swiotlb_pci_add_capability(proxy, memory_region_size(ram));
     virtio_add_feature(&vdev->host_features, VIRTIO_F_IOMMU_PLATFORM);
     virtio_add_feature(&vdev->host_features, VIRTIO_F_SWIOTLB);

@@ -58,11 +58,12 @@ struct SwiotlbDevice {
     /* Accesses refused since the machine was reset, atomic */
     uint64_t rejected;
 
-    /* The window's RAM: the BAR itself */
+    /* The window's RAM, which is mapped nowhere itself... */
     MemoryRegion *ram;
-    /* The window's RAM at address 0, wherever the BAR is */
-    MemoryRegion ram_alias;
+    /* ... but at address 0 here, wherever the BAR is... */
     AddressSpace ram_as;
+    /* ... and where the driver sees it: an alias, to be mapped by the transport */
+    MemoryRegion bar;
     /* VirtIODevice::dma_as: the DMA rule for code that maps by itself */
     IOMMUMemoryRegion filter;
     AddressSpace filter_as;
