@@ -108,6 +108,7 @@ static bool swiotlb_accepted(const VirtIODevice *vdev)
     return virtio_vdev_has_feature(vdev, VIRTIO_F_SWIOTLB);
 }
 
+/* Decides, if that is still to be done, once FEATURES_OK is set */
 static bool swiotlb_is_ordinary(SwiotlbDevice *s)
 {
     int phase;
@@ -275,6 +276,20 @@ bool swiotlb_accepts_status(VirtIODevice *vdev, uint8_t status)
                  "set swiotlb-required=off)\n", s->name);
     }
     return false;
+}
+
+void swiotlb_status_written(VirtIODevice *vdev)
+{
+    SwiotlbDevice *s = vdev->swiotlb;
+
+    if (!s || !vdev->status) {
+        return;
+    }
+    swiotlb_is_ordinary(s);
+    if (vdev->broken) {
+        vdev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+        swiotlb_notify_needs_reset(vdev);
+    }
 }
 
 bool swiotlb_excuses_access_platform(VirtIODevice *vdev)

@@ -39,8 +39,8 @@ struct vhost_dev;
 #define VIRTIO_PCI_CAP_SWIOTLB 10
 
 /*
- * What the driver's choice of features means for DMA. Decided by the first
- * access after FEATURES_OK, kept until the device is reset.
+ * What the driver's choice of features means for DMA. Decided by FEATURES_OK,
+ * kept until the device is reset.
  */
 typedef enum SwiotlbPhase {
     SWIOTLB_UNDECIDED,
@@ -141,6 +141,14 @@ int64_t swiotlb_cache_init(MemoryRegionCache *cache, VirtIODevice *vdev,
  * Context: BQL held
  */
 bool swiotlb_accepts_status(VirtIODevice *vdev, uint8_t status);
+
+/*
+ * swiotlb_status_written: the driver wrote @vdev's status. FEATURES_OK fixes
+ * its choice until a reset, and NEEDS_RESET stays until then.
+ *
+ * Context: BQL held
+ */
+void swiotlb_status_written(VirtIODevice *vdev);
 
 /*
  * swiotlb_excuses_access_platform: may the driver decline

@@ -44,6 +44,19 @@ trace_virtio_set_status(V, S);
 ...
 }
 
+// A new status fixes the driver's choice, and cannot wipe NEEDS_RESET out.
+// hunks: 1
+@status_written@
+identifier V, S;
+@@
+virtio_set_status(..., uint8_t S)
+{
+<...
+  V->status = S;
++ swiotlb_status_written(V);
+...>
+}
+
 // Only the window asks for ACCESS_PLATFORM: a driver that may decline the one
 // may decline the other.
 // hunks: 1
