@@ -373,9 +373,15 @@ void swiotlb_device_cleanup(SwiotlbDevice *s)
     s->vdev->swiotlb = NULL;
     s->vdev->dma_as = &address_space_memory;
     s->vdev = NULL;
-    /* The last one holds the owner, and so the memory of both, until it ends. */
+    /*
+     * A commit without a change keeps the old views, and they the owner. The
+     * address space that ends last holds the owner, and so the memory of both.
+     */
+    memory_region_transaction_begin();
+    memory_region_set_enabled(MEMORY_REGION(&s->filter), false);
     address_space_destroy(&s->ram_as);
     address_space_destroy(&s->filter_as);
+    memory_region_transaction_commit();
     qemu_mutex_destroy(&s->log_lock);
     g_free(g_steal_pointer(&s->name));
 }

@@ -447,6 +447,12 @@ void swiotlb_pci_realized(VirtIOPCIProxy *proxy)
         return;
     }
     swiotlb_pci_unplug(proxy);
-    /* Else it would keep the whole device, which stock code leaves as it is. */
+    /*
+     * Stock code would leave this address space, and with it the whole device.
+     * See swiotlb_device_cleanup() for the transaction.
+     */
+    memory_region_transaction_begin();
+    memory_region_set_enabled(&proxy->modern_bar, false);
     address_space_destroy(&proxy->modern_cfg_mem_as);
+    memory_region_transaction_commit();
 }
