@@ -42,11 +42,7 @@ static bool swiotlb_log_allowed(SwiotlbDevice *s)
     return s->log_lines++ < LOG_LINES;
 }
 
-/*
- * virtio_notify_config() is of no use once the device is broken, and stock
- * virtio_error() would call it in an I/O thread, where interrupts that need
- * the BQL cannot be raised.
- */
+/* virtio_notify_config(), which is of no use once the device is broken */
 static void swiotlb_notify_needs_reset(VirtIODevice *vdev)
 {
     BusState *bus = qdev_get_parent_bus(DEVICE(vdev));
@@ -75,6 +71,26 @@ static void swiotlb_notify_needs_reset_bh(void *opaque)
     object_unref(OBJECT(vdev));
 }
 
+static void swiotlb_tell_driver(VirtIODevice *vdev)
+{
+    if (bql_locked()) {
+        swiotlb_notify_needs_reset(vdev);
+    } else {
+        object_ref(OBJECT(vdev));
+        aio_bh_schedule_oneshot(qemu_get_aio_context(),
+                                swiotlb_notify_needs_reset_bh, vdev);
+    }
+}
+
+void swiotlb_notify_error(VirtIODevice *vdev)
+{
+    if (!vdev->swiotlb) {
+        virtio_notify_config(vdev);
+    } else if (!vdev->broken) {
+        swiotlb_tell_driver(vdev);
+    }
+}
+
 static void swiotlb_reject(SwiotlbDevice *s, hwaddr addr, hwaddr len,
                            bool is_write, const char *reason)
 {
@@ -94,13 +110,7 @@ static void swiotlb_reject(SwiotlbDevice *s, hwaddr addr, hwaddr len,
     /* First: no other access may start, in whatever thread. */
     vdev->broken = true;
     vdev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
-    if (bql_locked()) {
-        swiotlb_notify_needs_reset(vdev);
-    } else {
-        object_ref(OBJECT(vdev));
-        aio_bh_schedule_oneshot(qemu_get_aio_context(),
-                                swiotlb_notify_needs_reset_bh, vdev);
-    }
+    swiotlb_tell_driver(vdev);
 }
 
 static bool swiotlb_accepted(const VirtIODevice *vdev)
@@ -141,7 +151,9 @@ static bool swiotlb_check(SwiotlbDevice *s, hwaddr addr, hwaddr len,
 {
     const char *reason;
 
-    if (!swiotlb_accepted(s->vdev)) {
+    if (!(s->vdev->status & VIRTIO_CONFIG_S_FEATURES_OK)) {
+        reason = "the driver did not set FEATURES_OK";
+    } else if (!swiotlb_accepted(s->vdev)) {
         reason = "the driver did not accept VIRTIO_F_SWIOTLB";
     } else if (swiotlb_window_offset(&s->window, addr, len, offset)) {
         return true;
@@ -262,8 +274,14 @@ bool swiotlb_accepts_status(VirtIODevice *vdev, uint8_t status)
                                    BIT_ULL(VIRTIO_F_SWIOTLB);
     SwiotlbDevice *s = vdev->swiotlb;
 
-    if (!s || !s->required || !(status & VIRTIO_CONFIG_S_FEATURES_OK) ||
-        vdev->status & VIRTIO_CONFIG_S_FEATURES_OK ||
+    if (!s) {
+        return true;
+    }
+    if (vdev->status & VIRTIO_CONFIG_S_FEATURES_OK) {
+        /* Else features could change under rings that are in use. */
+        return !status || status & VIRTIO_CONFIG_S_FEATURES_OK;
+    }
+    if (!s->required || !(status & VIRTIO_CONFIG_S_FEATURES_OK) ||
         (vdev->guest_features & needed) == needed) {
         return true;
     }

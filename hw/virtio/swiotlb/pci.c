@@ -439,6 +439,13 @@ void swiotlb_pci_unplug(VirtIOPCIProxy *proxy)
     }
 }
 
+bool swiotlb_pci_keeps_queue_size(VirtIOPCIProxy *proxy)
+{
+    VirtIODevice *vdev = virtio_bus_get_device(&proxy->bus);
+
+    return vdev->swiotlb && proxy->vqs[vdev->queue_sel].enabled;
+}
+
 void swiotlb_pci_realized(VirtIOPCIProxy *proxy)
 {
     VirtIODevice *vdev = virtio_bus_get_device(&proxy->bus);

@@ -135,8 +135,8 @@ int64_t swiotlb_cache_init(MemoryRegionCache *cache, VirtIODevice *vdev,
 /*
  * swiotlb_accepts_status: may the driver write @status now?
  *
- * False when it says FEATURES_OK without the features that a window needs;
- * the status then stays as it is.
+ * False when it says FEATURES_OK without the features that a window needs, or
+ * takes FEATURES_OK back without a reset; the status then stays as it is.
  *
  * Context: BQL held
  */
@@ -149,6 +149,17 @@ bool swiotlb_accepts_status(VirtIODevice *vdev, uint8_t status);
  * Context: BQL held
  */
 void swiotlb_status_written(VirtIODevice *vdev);
+
+/*
+ * swiotlb_notify_error: tell the driver that @vdev needs a reset.
+ *
+ * Stock virtio_error() does so in an I/O thread as well, where an interrupt
+ * waits for the BQL, whose holder may be waiting for that thread to reset the
+ * device. For a device with a window the main loop does it then.
+ *
+ * Context: any thread
+ */
+void swiotlb_notify_error(VirtIODevice *vdev);
 
 /*
  * swiotlb_excuses_access_platform: may the driver decline
@@ -237,6 +248,12 @@ bool swiotlb_pci_plug(VirtIOPCIProxy *proxy, Error **errp);
  * come up. Context: BQL held
  */
 void swiotlb_pci_realized(VirtIOPCIProxy *proxy);
+
+/*
+ * swiotlb_pci_keeps_queue_size: is the selected queue of a device with a
+ * window enabled? Its ring indices hold for the size it has.
+ */
+bool swiotlb_pci_keeps_queue_size(VirtIOPCIProxy *proxy);
 
 /* swiotlb_pci_unplug: undo swiotlb_pci_plug(). Context: BQL held */
 void swiotlb_pci_unplug(VirtIOPCIProxy *proxy);

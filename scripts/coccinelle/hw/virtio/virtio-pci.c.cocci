@@ -59,6 +59,16 @@ virtio_pci_device_plugged(...)
 ...>
 }
 
+// Ring indices beyond a new, smaller size would run into an assertion.
+// hunks: 1
+@queue_size@
+identifier P, V;
+@@
++ if (swiotlb_pci_keeps_queue_size(P)) {
++     break;
++ }
+  P->vqs[V->queue_sel].num = val;
+
 // A device that did not come up keeps no window.
 // hunks: 1
 @realized@
@@ -72,6 +82,7 @@ virtio_pci_realize(...)
 ...>
 }
 
+// The window goes with the device.
 // hunks: 1
 @unplug@
 identifier P;

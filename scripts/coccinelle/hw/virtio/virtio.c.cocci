@@ -71,6 +71,20 @@ virtio_validate_features(...)
 ...>
 }
 
+// In an I/O thread the interrupt would wait for the BQL, and so for ever if its
+// holder waits for that thread.
+// hunks: 1
+@error_interrupt@
+identifier V;
+@@
+virtio_error(...)
+{
+<...
+- virtio_notify_config(V);
++ swiotlb_notify_error(V);
+...>
+}
+
 // The driver's choice ends with the reset, once the queues are quiet.
 // hunks: 1
 @reset@
