@@ -278,8 +278,11 @@ bool swiotlb_accepts_status(VirtIODevice *vdev, uint8_t status)
         return true;
     }
     if (vdev->status & VIRTIO_CONFIG_S_FEATURES_OK) {
-        /* Else features could change under rings that are in use. */
-        return !status || status & VIRTIO_CONFIG_S_FEATURES_OK;
+        if (status && !(status & VIRTIO_CONFIG_S_FEATURES_OK)) {
+            /* Else features could change under rings that are in use. */
+            vdev->broken = true;
+        }
+        return true;
     }
     if (!s->required || !(status & VIRTIO_CONFIG_S_FEATURES_OK) ||
         (vdev->guest_features & needed) == needed) {

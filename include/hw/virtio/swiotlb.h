@@ -135,8 +135,9 @@ int64_t swiotlb_cache_init(MemoryRegionCache *cache, VirtIODevice *vdev,
 /*
  * swiotlb_accepts_status: may the driver write @status now?
  *
- * False when it says FEATURES_OK without the features that a window needs, or
- * takes FEATURES_OK back without a reset; the status then stays as it is.
+ * False when it says FEATURES_OK without the features that a window needs; the
+ * status then stays as it is. A driver that takes FEATURES_OK back without a
+ * reset stops the device.
  *
  * Context: BQL held
  */
