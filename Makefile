@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The two commands most people need are 'make' and 'make check'; the rules
+# behind them are in meson.build. BUILD=DIR chooses another build folder.
+
+BUILD ?= build
+NINJA = ninja -C $(BUILD)
+
+.DEFAULT_GOAL = all
+.PHONY: all demo check install docs clean distclean help qemu guest stock \
+	check-static check-semantic-patches check-docs
+
+# A failed configure leaves no config.status; run it again then.
+$(BUILD)/config.status:
+	./configure --build-dir=$(BUILD)
+
+all: $(BUILD)/config.status
+	@$(NINJA) --quiet
+
+qemu guest stock: $(BUILD)/config.status
+	@$(NINJA) --quiet $@-is-built
+
+docs: $(BUILD)/config.status
+	@$(NINJA) --quiet docs-are-built
+	@echo 'The manual is $(BUILD)/docs/index.html'
+
+demo: $(BUILD)/config.status
+	@tests/guest/demo $(BUILD)
+
+check: all
+	@scripts/check $(BUILD)
+
+check-%: all
+	@scripts/check $(BUILD) --suite $*
+
+# These read the sources only.
+check-static check-semantic-patches check-docs: check-%: $(BUILD)/config.status
+	@scripts/check $(BUILD) --suite $* --no-rebuild
+
+install: $(BUILD)/config.status
+	@scripts/install $(BUILD)
+
+clean:
+	@if [ -f $(BUILD)/qemu/build.ninja ]; then \
+		ninja -C $(BUILD)/qemu -t clean >/dev/null; fi
+	rm -rf $(BUILD)/guest $(BUILD)/stock $(BUILD)/docs $(BUILD)/meson-logs
+
+distclean:
+	@if [ -e $(BUILD)/configure ]; then \
+		echo '$(BUILD) is no build folder' >&2; exit 1; fi
+	rm -rf $(BUILD)
+
+help:
+	@echo 'make              build QEMU and the guest module (runs configure first)'
+	@echo 'make demo         build, boot a guest and show what the window does'
+	@echo 'make check        run every test'
+	@echo 'make check-SUITE  run one suite: unit qtest guest unmodified'
+	@echo '                  semantic-patches static docs'
+	@echo 'make install      install QEMU, the guest module and the manual'
+	@echo '                  (DESTDIR is honoured, configure --prefix= too)'
+	@echo 'make docs         build the manual'
+	@echo 'make clean        remove what was built'
+	@echo 'make distclean    remove the build folder'
+	@echo
+	@echo 'BUILD=DIR works in another build folder than build/.'
+	@echo './configure --help lists what can be configured.'

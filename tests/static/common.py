@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which files are ours, for the tests that read them."""
+
+import os
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, 'tests/guest'))
+
+from harness import tap as guest_tap  # noqa: E402 pylint: disable=C0413
+
+
+class Tap(guest_tap.Tap):
+    """The guest tests' TAP writer, with points that are skipped."""
+
+    def skip(self, name, reason):
+        self.count += 1
+        print(f'ok {self.count} - {name} # SKIP {reason}', flush=True)
+
+
+def our_files():
+    """Every file of the source tree, by path from its root."""
+    for folder, folders, names in os.walk(ROOT):
+        if folder == ROOT:
+            # Build folders are known by what configure leaves in them.
+            folders[:] = [f for f in folders if f != '.git' and not
+                          os.path.isdir(os.path.join(folder, f, 'logs'))
+                          and not f.startswith('build')]
+        folders[:] = sorted(f for f in folders if f != '__pycache__')
+        for name in sorted(names):
+            yield os.path.relpath(os.path.join(folder, name), ROOT)
+
+
+def read(path):
+    with open(os.path.join(ROOT, path), encoding='utf-8') as f:
+        return f.read()
+
+
+def interpreter(path):
+    """The program that a script's first line names, or ''."""
+    with open(os.path.join(ROOT, path), 'rb') as f:
+        line = f.readline().decode(errors='replace')
+    if not line.startswith('#!'):
+        return ''
+    words = line[2:].split()
+    if os.path.basename(words[0]) == 'env':
+        words = words[1:]
+    return os.path.basename(words[0])
+
+
+def linux_source(build):
+    """The folder with the parts of Linux that are of use here."""
+    return subprocess.run(
+        [os.path.join(ROOT, 'scripts/linux-source'), build], text=True,
+        check=True, stdout=subprocess.PIPE).stdout.strip()
