@@ -1,0 +1,111 @@
+/*
+ * Block requests whose every segment may lie anywhere
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "swiotlb-blk.h"
+#include "standard-headers/linux/virtio_blk.h"
+#include "standard-headers/linux/virtio_config.h"
+
+#define STATUS_PENDING  0xff
+
+void blk_request_init_at(BlkRequest *req, bool write, uint64_t sector,
+                         uint64_t base)
+{
+    *req = (BlkRequest) {
+        .write = write,
+        .sector = sector,
+        .seg = {
+            [BLK_HEADER] = { base, sizeof(struct virtio_blk_outhdr), false },
+            [BLK_DATA] = { base + 0x1000, BLK_SECTOR, !write },
+            [BLK_STATUS] = { base + 0x2000, 1, true },
+        },
+    };
+}
+
+void blk_request_init(BlkRequest *req, bool write, uint64_t sector)
+{
+    blk_request_init_at(req, write, sector, RIG_BUFFERS);
+}
+
+/* What a write brings to the disk; the disk's own pattern never does. */
+static void data_pattern(const BlkRequest *req, uint8_t data[BLK_SECTOR])
+{
+    for (int i = 0; i < BLK_SECTOR; i++) {
+        data[i] = 0xc0 ^ req->sector ^ i;
+    }
+}
+
+void blk_request_fill(SwiotlbRig *rig, const BlkRequest *req)
+{
+    QTestState *qts = rig->qts;
+    const uint8_t pending = STATUS_PENDING;
+    uint8_t data[BLK_SECTOR];
+    struct virtio_blk_outhdr header = {
+        .type = cpu_to_le32(req->write ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN),
+        .sector = cpu_to_le64(req->sector),
+    };
+
+    data_pattern(req, data);
+    if (!req->no_memory[BLK_HEADER]) {
+        qtest_memwrite(qts, req->seg[BLK_HEADER].addr, &header, sizeof(header));
+    }
+    if (!req->no_memory[BLK_DATA]) {
+        qtest_memwrite(qts, req->seg[BLK_DATA].addr, data, sizeof(data));
+    }
+    if (!req->no_memory[BLK_STATUS]) {
+        qtest_memwrite(qts, req->seg[BLK_STATUS].addr, &pending,
+                       sizeof(pending));
+    }
+}
+
+void blk_request_assert_done(SwiotlbRig *rig, SwiotlbQueue *vq,
+                             const BlkRequest *req)
+{
+    const uint8_t *on_disk = rig->disk + req->sector * BLK_SECTOR;
+    uint8_t data[BLK_SECTOR];
+    uint32_t len;
+
+    blk_request_fill(rig, req);
+    swiotlb_queue_add(vq, req->seg, BLK_SEGMENTS);
+    swiotlb_queue_kick(vq);
+    len = swiotlb_queue_wait(vq);
+    g_assert_cmpint(len, ==, req->write ? 1 : BLK_SECTOR + 1);
+    g_assert_cmpint(qtest_readb(rig->qts, req->seg[BLK_STATUS].addr), ==,
+                    VIRTIO_BLK_S_OK);
+
+    if (req->write) {
+        data_pattern(req, data);
+    } else {
+        qtest_memread(rig->qts, req->seg[BLK_DATA].addr, data, sizeof(data));
+    }
+    g_assert_cmpmem(data, sizeof(data), on_disk, BLK_SECTOR);
+}
+
+void blk_assert_works(SwiotlbRig *rig, SwiotlbQueue *vq)
+{
+    uint64_t rejected = swiotlb_rig_rejected(rig);
+    BlkRequest req;
+
+    for (uint64_t sector = 40; sector < 44; sector++) {
+        blk_request_init(&req, sector & 1, sector);
+        blk_request_assert_done(rig, vq, &req);
+    }
+    g_assert_cmpuint(swiotlb_rig_rejected(rig), ==, rejected);
+    g_assert_cmphex(swiotlb_driver_status(rig->drv) &
+                    VIRTIO_CONFIG_S_NEEDS_RESET, ==, 0);
+}
+
+void blk_assert_recovers(SwiotlbRig *rig, uint16_t queue)
+{
+    SwiotlbQueue *vq;
+
+    swiotlb_rig_negotiate(rig, rig->features);
+    vq = swiotlb_rig_queue(rig, queue);
+    swiotlb_rig_driver_ok(rig);
+    blk_assert_works(rig, vq);
+    swiotlb_queue_free(vq);
+}

@@ -1,0 +1,47 @@
+/*
+ * Block requests whose every segment may lie anywhere
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef TESTS_QTEST_SWIOTLB_BLK_H
+#define TESTS_QTEST_SWIOTLB_BLK_H
+
+#include "swiotlb-rig.h"
+
+#define BLK_DRIVE       "-blockdev driver=raw,node-name=disk," \
+                        "file.driver=file,file.filename=%s "
+#define BLK_DEVICE      "virtio-blk-pci,drive=disk"
+
+#define BLK_SECTOR      512
+
+typedef enum {
+    BLK_HEADER,
+    BLK_DATA,
+    BLK_STATUS,
+    BLK_SEGMENTS,
+} BlkSegment;
+
+typedef struct BlkRequest {
+    bool write;
+    uint64_t sector;
+    SwiotlbDesc seg[BLK_SEGMENTS];
+    bool no_memory[BLK_SEGMENTS];   /* nothing there that could be written */
+} BlkRequest;
+
+/* One sector, all segments inside the window. */
+void blk_request_init(BlkRequest *req, bool write, uint64_t sector);
+/* The same at another place: @base holds header, data and status. */
+void blk_request_init_at(BlkRequest *req, bool write, uint64_t sector,
+                         uint64_t base);
+/* Put header, data and a pending status where the segments say. */
+void blk_request_fill(SwiotlbRig *rig, const BlkRequest *req);
+/* Add, kick, wait; the request must succeed and have done its work. */
+void blk_request_assert_done(SwiotlbRig *rig, SwiotlbQueue *vq,
+                             const BlkRequest *req);
+/* Write and read back through @vq; the counter must not move. */
+void blk_assert_works(SwiotlbRig *rig, SwiotlbQueue *vq);
+/* Reset, negotiate as before, and all works. */
+void blk_assert_recovers(SwiotlbRig *rig, uint16_t queue);
+
+#endif

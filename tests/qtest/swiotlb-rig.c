@@ -1,0 +1,360 @@
+/*
+ * A machine in which any byte that leaks shows
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include <glib/gstdio.h>
+#include "qobject/qdict.h"
+#include "swiotlb-rig.h"
+#include "standard-headers/linux/pci_regs.h"
+#include "standard-headers/linux/virtio_config.h"
+
+#define WAIT_US         (10 * G_USEC_PER_SEC)
+#define BIOS_SIZE       (64 * KiB)
+
+/* Never two equal neighbours of 8 bytes, and differing between the files. */
+static void fill(uint8_t *p, size_t size, uint64_t seed)
+{
+    uint64_t *q = (uint64_t *)p;
+
+    for (size_t i = 0; i < size / sizeof(*q); i++) {
+        q[i] = (i + 1) * 0x9e3779b97f4a7c15ull ^ seed;
+    }
+}
+
+static uint8_t *map_new(int fd, size_t size)
+{
+    uint8_t *p;
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(ftruncate(fd, size), ==, 0);
+    p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    g_assert_true(p != MAP_FAILED);
+
+    return p;
+}
+
+static int new_file(const char *path)
+{
+    return open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+}
+
+/* Both kinds of bridge window: one for the window, one for the registers. */
+static void open_port(QPCIDevice *port)
+{
+    const uint64_t end = RIG_WINDOW + RIG_WINDOW_SIZE - 1;
+
+    qpci_config_writeb(port, PCI_SECONDARY_BUS, 1);
+    qpci_config_writeb(port, PCI_SUBORDINATE_BUS, 1);
+    qpci_config_writew(port, PCI_PREF_MEMORY_BASE, RIG_WINDOW >> 16);
+    qpci_config_writew(port, PCI_PREF_MEMORY_LIMIT, end >> 16);
+    qpci_config_writel(port, PCI_PREF_BASE_UPPER32, RIG_WINDOW >> 32);
+    qpci_config_writel(port, PCI_PREF_LIMIT_UPPER32, end >> 32);
+    qpci_config_writew(port, PCI_MEMORY_BASE, RIG_MODERN >> 16);
+    qpci_config_writew(port, PCI_MEMORY_LIMIT, RIG_MODERN >> 16);
+    qpci_config_writew(port, PCI_COMMAND, PCI_COMMAND_MEMORY |
+                       PCI_COMMAND_MASTER);
+}
+
+static SwiotlbRig *rig_new(const char *device, const char *window,
+                           const char *extra, bool express)
+{
+    g_autofree char *dir = g_dir_make_tmp("swiotlb-XXXXXX", NULL);
+    g_autofree char *disk = g_build_filename(dir, "disk", NULL);
+    g_autofree char *bios = g_build_filename(dir, "bios", NULL);
+    g_autofree char *log = g_build_filename(dir, "log", NULL);
+    SwiotlbRig *rig = g_new0(SwiotlbRig, 1);
+    g_autoptr(GString) args = g_string_new(NULL);
+    int ram_fd = memfd_create("ram", 0);
+    int pool_fd = memfd_create("pool", 0);
+    int disk_fd = new_file(disk);
+    int bios_fd = new_file(bios);
+    SwiotlbDriver *neighbour;
+
+    g_assert_nonnull(dir);
+    rig->ram = map_new(ram_fd, RIG_RAM_SIZE);
+    rig->ram_before = g_malloc(RIG_RAM_SIZE);
+    rig->disk = map_new(disk_fd, RIG_DISK_SIZE);
+    rig->disk_before = g_malloc(RIG_DISK_SIZE);
+    rig->neighbour = map_new(pool_fd, RIG_NEIGHBOUR_SIZE);
+    rig->neighbour_before = g_malloc(RIG_NEIGHBOUR_SIZE);
+    fill(rig->ram, RIG_RAM_SIZE, 0x5a5a5a5a5a5a5a5aull);
+    fill(rig->disk, RIG_DISK_SIZE, 0);
+    fill(rig->neighbour, RIG_NEIGHBOUR_SIZE, 0xa5a5a5a5a5a5a5a5ull);
+    munmap(map_new(bios_fd, BIOS_SIZE), BIOS_SIZE);
+
+    /* No CPU runs, but the machine insists on firmware. */
+    g_string_printf(args, "-machine %s,memory-backend=ram0 -m %uM -nodefaults "
+                    "-global apic.vapic=off -bios %s -d guest_errors -D %s "
+                    "-object memory-backend-file,id=ram0,size=%uM,share=on,"
+                    "mem-path=/proc/%d/fd/%d ", express ? "q35" : "pc",
+                    (unsigned)(RIG_RAM_SIZE / MiB), bios, log, (unsigned)(RIG_RAM_SIZE / MiB), (int)getpid(),
+                    ram_fd);
+    if (extra) {
+        g_auto(GStrv) part = g_strsplit(extra, "%s", 2);
+
+        g_string_append_printf(args, "%s%s%s ", part[0], part[1] ? disk : "",
+                               part[1] ?: "");
+    }
+    g_string_append_printf(args, "-object memory-backend-file,id=pool0,"
+                           "size=%u,share=on,mem-path=/proc/%d/fd/%d "
+                           "-device virtio-rng-pci,id=neighbour,addr=5.0,"
+                           "swiotlb=on,swiotlb-memdev=pool0 ",
+                           (unsigned)RIG_NEIGHBOUR_SIZE, (int)getpid(),
+                           pool_fd);
+    if (express) {
+        g_string_append(args, "-device pcie-root-port,id=rp0,addr=3.0 ");
+    }
+    if (*device == '{') {
+        g_string_append_printf(args, "-device '{\"id\": \"" RIG_DEVICE "\","
+                               " \"addr\": \"4.0\", %s, %s'", window,
+                               device + 1);
+    } else {
+        g_string_append_printf(args, "-device %s,id=" RIG_DEVICE ",%s%s%s",
+                               device, express ? "bus=rp0,addr=0.0" :
+                               "addr=4.0", *window ? "," : "", window);
+    }
+
+    rig->qts = qtest_init(args->str);
+    rig->bus = qpci_new_pc(rig->qts, NULL);
+    rig->log_fd = open(log, O_RDONLY);
+    g_assert_cmpint(rig->log_fd, >=, 0);
+
+    /* Both sides have them open: nothing stays behind, however this ends. */
+    g_assert_cmpint(g_unlink(disk) | g_unlink(bios) | g_unlink(log) |
+                    g_rmdir(dir), ==, 0);
+    close(ram_fd);
+    close(pool_fd);
+    close(disk_fd);
+    close(bios_fd);
+
+    neighbour = swiotlb_driver_new(rig->qts, rig->bus, RIG_NEIGHBOUR_DEVFN,
+                                   "neighbour");
+    swiotlb_driver_map(neighbour, RIG_NEIGHBOUR, RIG_NEIGHBOUR_MODERN);
+    swiotlb_driver_free(neighbour);
+
+    if (express) {
+        rig->port = qpci_device_find(rig->bus, RIG_PORT_DEVFN);
+        g_assert_nonnull(rig->port);
+        open_port(rig->port);
+    }
+    rig->drv = swiotlb_driver_new(rig->qts, rig->bus, express ?
+                                  RIG_EXPRESS_DEVFN : RIG_DEVFN, RIG_DEVICE);
+    swiotlb_rig_map(rig);
+
+    return rig;
+}
+
+SwiotlbRig *swiotlb_rig_new_full(const char *device, const char *window,
+                                 const char *extra)
+{
+    return rig_new(device, window, extra, false);
+}
+
+SwiotlbRig *swiotlb_rig_new_express(const char *device, const char *extra)
+{
+    return rig_new(device, "swiotlb=on,swiotlb-size=1M", extra, true);
+}
+
+void swiotlb_rig_map(SwiotlbRig *rig)
+{
+    if (rig->port) {
+        open_port(rig->port);
+    }
+    swiotlb_driver_map(rig->drv, RIG_WINDOW, RIG_MODERN);
+}
+
+SwiotlbRig *swiotlb_rig_new(const char *device, const char *extra)
+{
+    const char *window = *device == '{' ?
+        "\"swiotlb\": true, \"swiotlb-size\": 1048576" :
+        "swiotlb=on,swiotlb-size=1M";
+    SwiotlbRig *rig = swiotlb_rig_new_full(device, window, extra);
+
+    g_assert_cmphex(rig->drv->window_size, ==, RIG_WINDOW_SIZE);
+
+    return rig;
+}
+
+void swiotlb_rig_free(SwiotlbRig *rig)
+{
+    swiotlb_driver_free(rig->drv);
+    g_free(rig->port);
+    qpci_free_pc(rig->bus);
+    qtest_quit(rig->qts);
+    munmap(rig->ram, RIG_RAM_SIZE);
+    munmap(rig->disk, RIG_DISK_SIZE);
+    munmap(rig->neighbour, RIG_NEIGHBOUR_SIZE);
+    close(rig->log_fd);
+    g_free(rig->ram_before);
+    g_free(rig->disk_before);
+    g_free(rig->neighbour_before);
+    g_free(rig);
+}
+
+void swiotlb_rig_negotiate(SwiotlbRig *rig, uint64_t features)
+{
+    uint64_t offered = swiotlb_driver_offered(rig->drv);
+
+    features |= (1ull << VIRTIO_F_VERSION_1) |
+                (1ull << VIRTIO_F_ACCESS_PLATFORM) |
+                (1ull << SWIOTLB_F);
+    g_assert_cmphex(offered & features, ==, features);
+    g_assert_true(swiotlb_driver_negotiate(rig->drv, features));
+    rig->features = features;
+}
+
+SwiotlbQueue *swiotlb_rig_queue(SwiotlbRig *rig, uint16_t index)
+{
+    uint64_t area[RING_AREAS];
+    SwiotlbQueue *vq;
+
+    swiotlb_ring_areas_at(RIG_RINGS + index * RIG_RINGS_STRIDE, area);
+    vq = swiotlb_queue_new(rig->drv, index, area);
+    swiotlb_queue_clear(vq);
+    swiotlb_queue_enable(vq);
+
+    return vq;
+}
+
+void swiotlb_rig_driver_ok(SwiotlbRig *rig)
+{
+    swiotlb_driver_add_status(rig->drv, VIRTIO_CONFIG_S_DRIVER_OK);
+}
+
+uint64_t swiotlb_rig_rejected(SwiotlbRig *rig)
+{
+    QDict *rsp = qtest_qmp(rig->qts,
+                           "{'execute': 'qom-get', 'arguments': {"
+                           " 'path': '/machine/peripheral/" RIG_DEVICE "',"
+                           " 'property': 'swiotlb-rejected'}}");
+    uint64_t rejected;
+
+    g_assert_true(qdict_haskey(rsp, "return"));
+    rejected = qdict_get_int(rsp, "return");
+    qobject_unref(rsp);
+
+    return rejected;
+}
+
+void swiotlb_rig_snapshot(SwiotlbRig *rig)
+{
+    memcpy(rig->ram_before, rig->ram, RIG_RAM_SIZE);
+    memcpy(rig->disk_before, rig->disk, RIG_DISK_SIZE);
+    memcpy(rig->neighbour_before, rig->neighbour, RIG_NEIGHBOUR_SIZE);
+    rig->rejected_before = swiotlb_rig_rejected(rig);
+    rig->log_before = lseek(rig->log_fd, 0, SEEK_END);
+}
+
+/* As a word of its own: 0x10 is not in 0x1000. */
+static bool has_word(const char *line, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (const char *p = line; (p = strstr(p, word)); p++) {
+        if ((p == line || !g_ascii_isalnum(p[-1])) &&
+            !g_ascii_isalnum(p[len])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_words(const char *line, va_list words)
+{
+    const char *word;
+
+    while ((word = va_arg(words, const char *))) {
+        if (!has_word(line, word)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool swiotlb_rig_logged(SwiotlbRig *rig, ...)
+{
+    off_t size = lseek(rig->log_fd, 0, SEEK_END) - rig->log_before;
+    g_autofree char *text = g_malloc0(size + 1);
+    g_auto(GStrv) lines = NULL;
+    bool found = false;
+
+    g_assert_cmpint(pread(rig->log_fd, text, size, rig->log_before), ==, size);
+    lines = g_strsplit(text, "\n", -1);
+    for (char **line = lines; *line && !found; line++) {
+        va_list words;
+
+        va_start(words, rig);
+        found = g_str_has_prefix(*line, "swiotlb: " RIG_DEVICE ": ") &&
+                has_words(*line, words);
+        va_end(words);
+    }
+    return found;
+}
+
+void swiotlb_rig_barrier(SwiotlbRig *rig)
+{
+    /*
+     * Stopping the machine runs pending notifications of every queue and
+     * drains the block layer, in whichever thread they live.
+     */
+    qtest_qmp_assert_success(rig->qts, "{'execute': 'stop'}");
+    qtest_qmp_assert_success(rig->qts, "{'execute': 'cont'}");
+}
+
+static void assert_same(const char *what, const uint8_t *now,
+                        const uint8_t *before, size_t size)
+{
+    size_t i;
+
+    if (memcmp(now, before, size) == 0) {
+        return;
+    }
+    for (i = 0; now[i] == before[i]; i++) {
+        continue;
+    }
+    g_error("%s changed at 0x%zx: 0x%02x, was 0x%02x", what, i, now[i],
+            before[i]);
+}
+
+void swiotlb_rig_assert_untouched(SwiotlbRig *rig)
+{
+    swiotlb_rig_barrier(rig);
+    assert_same("guest RAM", rig->ram, rig->ram_before, RIG_RAM_SIZE);
+    assert_same("disk image", rig->disk, rig->disk_before, RIG_DISK_SIZE);
+    assert_same("neighbour's window", rig->neighbour, rig->neighbour_before,
+                RIG_NEIGHBOUR_SIZE);
+}
+
+void swiotlb_rig_assert_stopped(SwiotlbRig *rig, bool interrupt)
+{
+    gint64 end = g_get_monotonic_time() + WAIT_US;
+
+    while (!(swiotlb_driver_status(rig->drv) & VIRTIO_CONFIG_S_NEEDS_RESET) &&
+           g_get_monotonic_time() < end) {
+        qtest_clock_step(rig->qts, 1000000);
+    }
+    /* First of all the damage: it says what went wrong. */
+    swiotlb_rig_assert_untouched(rig);
+    g_assert_cmphex(swiotlb_driver_status(rig->drv) &
+                    VIRTIO_CONFIG_S_NEEDS_RESET, !=, 0);
+    if (interrupt) {
+        g_assert_cmphex(swiotlb_driver_isr(rig->drv) & 2, ==, 2);
+    }
+    g_assert_cmpuint(swiotlb_rig_rejected(rig), >, rig->rejected_before);
+    g_assert_true(swiotlb_rig_logged(rig, NULL));
+}
+
+void swiotlb_rig_assert_refused(SwiotlbRig *rig, uint64_t addr, uint64_t len,
+                                const char *direction, bool interrupt)
+{
+    g_autofree char *where = g_strdup_printf("0x%" PRIx64, addr);
+    g_autofree char *bytes = g_strdup_printf("0x%" PRIx64, len);
+
+    swiotlb_rig_assert_stopped(rig, interrupt);
+    /* What is not asked for is the address again. */
+    g_assert_true(swiotlb_rig_logged(rig, where, len ? bytes : where,
+                                     direction ?: where, NULL));
+}
