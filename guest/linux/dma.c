@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The DMA operations of an attached device: rings live in its window, buffers
+ * are copied through it.
+ *
+ * What a driver of a virtio device never asks for is refused by the absence of
+ * the operation: pages (the window has no struct page), mmap, and mappings of
+ * other devices' registers.
+ */
+#include <linux/dma-map-ops.h>
+#include <linux/io.h>
+#include <linux/scatterlist.h>
+#include <linux/string.h>
+
+#include "rogue.h"
+#include "virtio_swiotlb.h"
+
+static void copy_in(struct vsw_device *vd, size_t offset,
+		    const struct vsw_slot *slot, size_t at, size_t size)
+{
+	memcpy(vd->window.mem + offset, phys_to_virt(slot->buffer + at), size);
+}
+
+static void copy_out(struct vsw_device *vd, size_t offset,
+		     const struct vsw_slot *slot, size_t at, size_t size)
+{
+	memcpy(phys_to_virt(slot->buffer + at), vd->window.mem + offset, size);
+}
+
+static void report_full(struct vsw_device *vd, size_t size)
+{
+	if (size > vsw_pool_max_slot(vd->pool))
+		dev_warn_ratelimited(&vd->vdev->dev,
+				     "a buffer of %zu bytes never fits a window of %zu KiB; give the device a larger one (swiotlb-size)\n",
+				     size, vd->window.size >> 10);
+	else if (!xchg(&vd->told_full, true))
+		dev_info(&vd->vdev->dev,
+			 "the window of %zu KiB is full, so requests wait for others to end; a larger one (swiotlb-size) is faster\n",
+			 vd->window.size >> 10);
+}
+
+static dma_addr_t map(struct vsw_device *vd, phys_addr_t buffer, size_t size,
+		      enum dma_data_direction dir, unsigned long attrs)
+{
+	struct vsw_slot slot = { .buffer = buffer, .size = size, .dir = dir };
+	size_t offset;
+
+	/* What lies in the window already is not copied a second time. */
+	if (vsw_window_holds(vd->window.phys, vd->window.size, buffer, size))
+		return vd->window.bus + (buffer - vd->window.phys);
+
+	if (vsw_rogue_map(vd, buffer, size, dir))
+		return buffer;
+
+	offset = vsw_pool_alloc(vd->pool, &slot);
+	if (offset == VSW_NO_SLOT) {
+		if (!(attrs & DMA_ATTR_NO_WARN))
+			report_full(vd, size);
+		return DMA_MAPPING_ERROR;
+	}
+	/*
+	 * A device that writes less than the buffer must leave the rest of it
+	 * as it was, so buffers to be written are copied in as well.
+	 */
+	if (dir != DMA_TO_DEVICE || !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
+		copy_in(vd, offset, &slot, 0, size);
+	return vd->window.bus + offset;
+}
+
+static bool find_slot(struct vsw_device *vd, dma_addr_t addr,
+		      struct vsw_slot *slot, size_t *at)
+{
+	return vsw_window_holds(vd->window.bus, vd->window.size, addr, 0) &&
+	       vsw_pool_find(vd->pool, addr - vd->window.bus, slot, at);
+}
+
+static void unmap(struct vsw_device *vd, dma_addr_t addr, size_t size,
+		  enum dma_data_direction dir, unsigned long attrs)
+{
+	size_t offset = addr - vd->window.bus;
+	struct vsw_slot slot;
+	size_t at;
+
+	if (vsw_rogue_unmap(vd, addr))
+		return;
+	if (!find_slot(vd, addr, &slot, &at)) {
+		/* A device that tampers with its ring can lead a driver here. */
+		dev_warn_ratelimited(&vd->vdev->dev, "%pad is not mapped\n",
+				     &addr);
+		return;
+	}
+	/* Part of a ring or buffer, see map() */
+	if (slot.dir == DMA_NONE || at)
+		return;
+
+	if (slot.dir != DMA_TO_DEVICE && dir != DMA_TO_DEVICE &&
+	    !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
+		copy_out(vd, offset, &slot, 0, min(size, slot.size));
+	vsw_pool_free(vd->pool, offset);
+}
+
+/* Finds the mapping to sync; *@size is cut to what it holds from @addr on. */
+static bool find_mapping(struct vsw_device *vd, dma_addr_t addr,
+			 struct vsw_slot *slot, size_t *at, size_t *size)
+{
+	if (!find_slot(vd, addr, slot, at) || slot->dir == DMA_NONE ||
+	    *at > slot->size)
+		return false;
+	*size = min(*size, slot->size - *at);
+	return true;
+}
+
+static void *vsw_alloc(struct device *dev, size_t size, dma_addr_t *addr,
+		       gfp_t gfp, unsigned long attrs)
+{
+	struct vsw_device *vd = vsw_of_dma_dev(dev);
+	struct vsw_slot slot = { .size = size, .dir = DMA_NONE };
+	size_t offset;
+	void *mem;
+
+	mem = vsw_rogue_alloc(vd, size, addr, gfp);
+	if (mem)
+		return mem;
+
+	offset = vsw_pool_alloc(vd->pool, &slot);
+	if (offset == VSW_NO_SLOT) {
+		if (!(gfp & __GFP_NOWARN))
+			dev_err(&vd->vdev->dev,
+				"no room for a ring of %zu bytes in a window of %zu KiB; give the device a larger one (swiotlb-size) or fewer queues\n",
+				size, vd->window.size >> 10);
+		return NULL;
+	}
+	mem = vd->window.mem + offset;
+	memset(mem, 0, size);
+	*addr = vd->window.bus + offset;
+	return mem;
+}
+
+static void vsw_free(struct device *dev, size_t size, void *mem,
+		     dma_addr_t addr, unsigned long attrs)
+{
+	struct vsw_device *vd = vsw_of_dma_dev(dev);
+
+	if (vsw_rogue_free(vd, size, mem, addr))
+		return;
+	WARN_ON_ONCE(!vsw_pool_free(vd->pool, addr - vd->window.bus));
+}
+
+static dma_addr_t vsw_map_page(struct device *dev, struct page *page,
+			       unsigned long offset, size_t size,
+			       enum dma_data_direction dir,
+			       unsigned long attrs)
+{
+	return map(vsw_of_dma_dev(dev), page_to_phys(page) + offset, size, dir,
+		   attrs);
+}
+
+static void vsw_unmap_page(struct device *dev, dma_addr_t addr, size_t size,
+			   enum dma_data_direction dir, unsigned long attrs)
+{
+	unmap(vsw_of_dma_dev(dev), addr, size, dir, attrs);
+}
+
+static void vsw_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
+			 enum dma_data_direction dir, unsigned long attrs)
+{
+	struct vsw_device *vd = vsw_of_dma_dev(dev);
+	struct scatterlist *sg;
+	int i;
+
+	for_each_sg(sgl, sg, nents, i)
+		unmap(vd, sg_dma_address(sg), sg_dma_len(sg), dir, attrs);
+}
+
+static int vsw_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
+		      enum dma_data_direction dir, unsigned long attrs)
+{
+	struct vsw_device *vd = vsw_of_dma_dev(dev);
+	struct scatterlist *sg;
+	int i;
+
+	for_each_sg(sgl, sg, nents, i) {
+		sg_dma_address(sg) = map(vd, sg_phys(sg), sg->length, dir,
+					 attrs);
+		if (sg_dma_address(sg) == DMA_MAPPING_ERROR) {
+			/* Nothing was done to these buffers: copy none back. */
+			vsw_unmap_sg(dev, sgl, i, dir,
+				     attrs | DMA_ATTR_SKIP_CPU_SYNC);
+			return -ENOMEM;
+		}
+		sg_dma_len(sg) = sg->length;
+	}
+	return nents;
+}
+
+static void vsw_sync_single_for_cpu(struct device *dev, dma_addr_t addr,
+				    size_t size, enum dma_data_direction dir)
+{
+	struct vsw_device *vd = vsw_of_dma_dev(dev);
+	struct vsw_slot slot;
+	size_t at;
+
+	if (find_mapping(vd, addr, &slot, &at, &size) &&
+	    slot.dir != DMA_TO_DEVICE && dir != DMA_TO_DEVICE)
+		copy_out(vd, addr - vd->window.bus, &slot, at, size);
+}
+
+static void vsw_sync_single_for_device(struct device *dev, dma_addr_t addr,
+				       size_t size, enum dma_data_direction dir)
+{
+	struct vsw_device *vd = vsw_of_dma_dev(dev);
+	struct vsw_slot slot;
+	size_t at;
+
+	if (find_mapping(vd, addr, &slot, &at, &size) &&
+	    slot.dir != DMA_FROM_DEVICE && dir != DMA_FROM_DEVICE)
+		copy_in(vd, addr - vd->window.bus, &slot, at, size);
+}
+
+static void vsw_sync_sg_for_cpu(struct device *dev, struct scatterlist *sgl,
+				int nents, enum dma_data_direction dir)
+{
+	struct scatterlist *sg;
+	int i;
+
+	for_each_sg(sgl, sg, nents, i)
+		vsw_sync_single_for_cpu(dev, sg_dma_address(sg), sg->length,
+					dir);
+}
+
+static void vsw_sync_sg_for_device(struct device *dev, struct scatterlist *sgl,
+				   int nents, enum dma_data_direction dir)
+{
+	struct scatterlist *sg;
+	int i;
+
+	for_each_sg(sgl, sg, nents, i)
+		vsw_sync_single_for_device(dev, sg_dma_address(sg), sg->length,
+					   dir);
+}
+
+static u64 vsw_get_required_mask(struct device *dev)
+{
+	struct vsw_window *window = &vsw_of_dma_dev(dev)->window;
+
+	return DMA_BIT_MASK(fls64(window->bus + window->size - 1));
+}
+
+static int vsw_dma_supported(struct device *dev, u64 mask)
+{
+	return mask >= vsw_get_required_mask(dev);
+}
+
+static size_t vsw_max_mapping_size(struct device *dev)
+{
+	return vsw_max_mapping(vsw_of_dma_dev(dev));
+}
+
+static const struct dma_map_ops vsw_ops = {
+	.alloc			= vsw_alloc,
+	.free			= vsw_free,
+	.map_page		= vsw_map_page,
+	.unmap_page		= vsw_unmap_page,
+	.map_sg			= vsw_map_sg,
+	.unmap_sg		= vsw_unmap_sg,
+	.sync_single_for_cpu	= vsw_sync_single_for_cpu,
+	.sync_single_for_device	= vsw_sync_single_for_device,
+	.sync_sg_for_cpu	= vsw_sync_sg_for_cpu,
+	.sync_sg_for_device	= vsw_sync_sg_for_device,
+	.dma_supported		= vsw_dma_supported,
+	.get_required_mask	= vsw_get_required_mask,
+	.max_mapping_size	= vsw_max_mapping_size,
+};
+
+void vsw_dma_install(struct vsw_device *vd)
+{
+	vd->told_full = false;
+	/* Its own copy, so that the device is found by the table's address */
+	memcpy((void *)&vd->dma_ops, &vsw_ops, sizeof(vsw_ops));
+	vsw_swap_dma_ops(&vd->pdev->dev, &vd->dma_ops, &vd->saved_dma);
+}
+
+void vsw_dma_restore(struct vsw_device *vd)
+{
+	vsw_restore_dma_ops(&vd->pdev->dev, &vd->saved_dma);
+}

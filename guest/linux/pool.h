@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The allocator of one window. It deals in offsets from the window's start and
+ * never looks at what the window holds. Every function may be called from any
+ * context unless it says otherwise.
+ */
+#ifndef VIRTIO_SWIOTLB_POOL_H
+#define VIRTIO_SWIOTLB_POOL_H
+
+#include <linux/dma-direction.h>
+#include <linux/types.h>
+
+struct vsw_pool;
+
+#define VSW_NO_SLOT	((size_t)-1)
+
+/* What a slot is for. A ring has no buffer of the guest: dir is DMA_NONE. */
+struct vsw_slot {
+	phys_addr_t buffer;
+	size_t size;
+	enum dma_data_direction dir;
+};
+
+struct vsw_pool_stats {
+	size_t ring_bytes;
+	size_t mapped_bytes;
+	unsigned long rings;
+	unsigned long mapped;
+	unsigned long full;
+	size_t used_bytes;
+	size_t peak_bytes;
+};
+
+/* Both sleep. @size is a multiple of 4 KiB. */
+struct vsw_pool *vsw_pool_create(size_t size);
+void vsw_pool_destroy(struct vsw_pool *pool);
+
+/* Returns the offset of a slot for @slot->size bytes, or VSW_NO_SLOT. */
+size_t vsw_pool_alloc(struct vsw_pool *pool, const struct vsw_slot *slot);
+
+/*
+ * Finds the slot that is in use at @offset, which may lie inside it: @at is
+ * then how far from its start. False: there is none.
+ */
+bool vsw_pool_find(struct vsw_pool *pool, size_t offset, struct vsw_slot *slot,
+		   size_t *at);
+
+/* False: @offset is not the start of a slot that is in use. */
+bool vsw_pool_free(struct vsw_pool *pool, size_t offset);
+
+void vsw_pool_stats(struct vsw_pool *pool, struct vsw_pool_stats *stats);
+
+/* The bytes that no slot can be larger than */
+size_t vsw_pool_max_slot(const struct vsw_pool *pool);
+
+/*
+ * What drivers have to keep to so that any single request can be mapped once
+ * all the others are done: the bytes of one mapping, and those of one request
+ * in one direction.
+ */
+size_t vsw_pool_max_mapping(const struct vsw_pool *pool);
+size_t vsw_pool_max_request(const struct vsw_pool *pool);
+
+#endif

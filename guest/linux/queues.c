@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Shortens the queues of an attached device to what its window can hold.
+ *
+ * A driver that finds its ring full waits for the device, as it should. Not
+ * every driver does so when the window is full: virtio_console gives the port
+ * up, 9p reports an I/O error, and the first receive queue of a network device
+ * leaves nothing to the others. So the ring has to be full first.
+ *
+ * With a packed ring it is worse: virtio_ring takes a failed mapping for an I/O
+ * error, and leaves descriptors behind that the device will take for new ones.
+ * A packed ring is accepted only where a full ring of the largest requests is
+ * sure to fit the window.
+ */
+#include <linux/io.h>
+#include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/sizes.h>
+#include <linux/virtio_ids.h>
+#include <linux/virtio_ring.h>
+
+#include "virtio_swiotlb.h"
+
+#define RING_ENTRY	32
+
+/*
+ * What an entry holds of the window, at all times or (packed) at worst, and the
+ * entries that a queue cannot do without. Network and console queues come in
+ * pairs; the cost is the mean of both.
+ */
+static const struct need {
+	u32 id;
+	size_t cost;
+	size_t packed_cost;
+	unsigned int least;
+} needs[] = {
+	/* Receive: a packet. Send: 64 KiB in 18 pieces of whole blocks each. */
+	{ VIRTIO_ID_NET, SZ_1K, SZ_64K + SZ_8K, 32 },
+	/* Receive: a page. Send: 32 KiB. */
+	{ VIRTIO_ID_CONSOLE, SZ_2K, SZ_16K + SZ_4K, 4 },
+	/* A message of up to 1 MiB, as chosen at mount time */
+	{ VIRTIO_ID_9P, SZ_1M, SZ_1M, 4 },
+	{ VIRTIO_ID_BLOCK, SZ_4K, 2 * VSW_PACKED_REQUEST, 4 },
+	{ VIRTIO_ID_SCSI, SZ_4K, 2 * VSW_PACKED_REQUEST, 4 },
+	{ VIRTIO_ID_RNG, SZ_4K, SZ_4K, 4 },
+	{ 0, SZ_4K, SZ_64K, 4 },
+};
+
+/* Messages for all ports come at once, and those without a buffer are lost. */
+#define CONSOLE_CONTROL	64
+
+static const struct need *need_of(struct virtio_device *vdev)
+{
+	const struct need *need = needs;
+
+	while (need->id && need->id != vdev->id.device)
+		need++;
+	return need;
+}
+
+/* The entries of each of so many queues for which the window has room */
+static size_t room(struct vsw_device *vd, unsigned int queues)
+{
+	const struct need *need = need_of(vd->vdev);
+	size_t size = vd->window.size / queues;
+
+	if (__virtio_test_bit(vd->vdev, VIRTIO_F_RING_PACKED))
+		return size / 2 / need->packed_cost;
+	return min(size / 4 * 3 / need->cost, size / 8 / RING_ENTRY);
+}
+
+static unsigned int limit(struct vsw_device *vd, unsigned int queues,
+			  unsigned int index)
+{
+	size_t least = need_of(vd->vdev)->least;
+
+	if (vd->vdev->id.device == VIRTIO_ID_CONSOLE &&
+	    (index == 2 || index == 3))
+		least = CONSOLE_CONTROL;
+	return rounddown_pow_of_two(max(room(vd, queues), least));
+}
+
+/* Decides, before the features are written, on a packed ring. */
+void vsw_queues_negotiate(struct vsw_device *vd)
+{
+	struct virtio_device *vdev = vd->vdev;
+	struct virtio_pci_common_cfg __iomem *cfg;
+	bool fits = false;
+
+	if (!__virtio_test_bit(vdev, VIRTIO_F_RING_PACKED))
+		return;
+	cfg = vsw_map_common_cfg(vd->pdev);
+	if (cfg) {
+		unsigned int queues = max(ioread16(&cfg->num_queues), 1);
+
+		fits = __virtio_test_bit(vdev, VIRTIO_RING_F_INDIRECT_DESC) &&
+		       room(vd, queues) >= need_of(vdev)->least;
+		pci_iounmap(vd->pdev, cfg);
+	}
+	if (!fits) {
+		__virtio_clear_bit(vdev, VIRTIO_F_RING_PACKED);
+		dev_info(&vdev->dev,
+			 "split rings in place of packed ones, which take a window larger than %zu KiB (swiotlb-size) and indirect tables\n",
+			 vd->window.size >> 10);
+	}
+}
+
+void vsw_queues_fit(struct vsw_device *vd)
+{
+	struct virtio_pci_common_cfg __iomem *cfg;
+	unsigned int queues, most, size, i;
+	unsigned int shortened = 0;
+
+	/* Else a request takes an entry for each of its segments. */
+	if (!__virtio_test_bit(vd->vdev, VIRTIO_RING_F_INDIRECT_DESC))
+		return;
+	cfg = vsw_map_common_cfg(vd->pdev);
+	if (!cfg)
+		return;
+
+	queues = ioread16(&cfg->num_queues);
+	for (i = 0; i < queues; i++) {
+		iowrite16(i, &cfg->queue_select);
+		size = ioread16(&cfg->queue_size);
+		most = limit(vd, queues, i);
+		if (size <= most || ioread16(&cfg->queue_enable))
+			continue;
+		iowrite16(most, &cfg->queue_size);
+		if (ioread16(&cfg->queue_size) == most)
+			shortened++;
+	}
+	if (shortened)
+		dev_info(&vd->vdev->dev,
+			 "%u of %u queues shortened to fit the window of %zu KiB\n",
+			 shortened, queues, vd->window.size >> 10);
+	pci_iounmap(vd->pdev, cfg);
+}

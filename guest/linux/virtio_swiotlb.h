@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Concepts
+ *
+ * window      Memory on a virtio PCI device itself: all that the device can
+ *             reach. Capability 10 of the device says where it is.
+ * pool        Hands out the window's memory in slots. What it knows about them
+ *             is kept in the guest's own memory, never in the window.
+ * slot        A piece of the window that holds a ring, or the copy of one
+ *             buffer or indirect table while that is mapped.
+ * map, unmap  The DMA API's: take a slot and copy in; copy out and give the
+ *             slot back.
+ * attach      A device is attached from just before a driver binds to it until
+ *             that driver has let go. Attached, its DMA goes through the window
+ *             and its driver accepts feature bit 27.
+ *
+ * The stock virtio_pci goes on owning the PCI device, its queues, interrupts
+ * and resets.
+ */
+#ifndef VIRTIO_SWIOTLB_H
+#define VIRTIO_SWIOTLB_H
+
+#include <linux/dma-map-ops.h>
+#include <linux/pci.h>
+#include <linux/sizes.h>
+#include <linux/virtio.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_pci.h>
+#include <linux/workqueue.h>
+
+#include "compat.h"
+#include "pool.h"
+
+#define VIRTIO_F_SWIOTLB	27
+#define VIRTIO_PCI_CAP_SWIOTLB	10
+
+/* The most that one request of a disk with packed rings transfers */
+#define VSW_PACKED_REQUEST	SZ_128K
+
+struct vsw_window {
+	void *mem;
+	/* Where the guest's CPU finds it, and where the device does */
+	phys_addr_t phys;
+	dma_addr_t bus;
+	size_t size;
+};
+
+struct vsw_device {
+	struct list_head link;
+	struct virtio_device *vdev;
+	struct pci_dev *pdev;
+	bool attached;
+
+	struct vsw_window window;
+	struct vsw_pool *pool;
+	bool told_full;
+	const struct dma_map_ops dma_ops;
+	struct vsw_saved_dma saved_dma;
+
+	struct virtio_config_ops config;
+	const struct virtio_config_ops *stock_config;
+	struct delayed_work watch;
+	bool needs_reset;
+};
+
+/* window.c */
+bool vsw_window_offered(struct pci_dev *pdev);
+int vsw_window_map(struct pci_dev *pdev, struct vsw_window *window);
+void vsw_window_unmap(struct vsw_window *window);
+struct virtio_pci_common_cfg __iomem *vsw_map_common_cfg(struct pci_dev *pdev);
+
+/* dma.c */
+void vsw_dma_install(struct vsw_device *vd);
+void vsw_dma_restore(struct vsw_device *vd);
+
+/* queues.c */
+void vsw_queues_negotiate(struct vsw_device *vd);
+void vsw_queues_fit(struct vsw_device *vd);
+
+/* config.c */
+void vsw_config_install(struct vsw_device *vd);
+void vsw_config_restore(struct vsw_device *vd);
+
+static inline struct vsw_device *vsw_of_dma_dev(struct device *dev)
+{
+	return container_of(get_dma_ops(dev), struct vsw_device, dma_ops);
+}
+
+static inline struct vsw_device *vsw_of_vdev(struct virtio_device *vdev)
+{
+	return container_of(vdev->config, struct vsw_device, config);
+}
+
+/* Limits that drivers are told, see vsw_pool_max_request() and queues.c */
+static inline size_t vsw_max_mapping(struct vsw_device *vd)
+{
+	if (__virtio_test_bit(vd->vdev, VIRTIO_F_RING_PACKED))
+		return PAGE_SIZE;
+	return vsw_pool_max_mapping(vd->pool);
+}
+
+static inline size_t vsw_max_request(struct vsw_device *vd)
+{
+	if (__virtio_test_bit(vd->vdev, VIRTIO_F_RING_PACKED))
+		return VSW_PACKED_REQUEST;
+	return vsw_pool_max_request(vd->pool);
+}
+
+/* Is all of [addr, addr + size) inside the window? */
+static inline bool vsw_window_holds(u64 start, size_t window, u64 addr,
+				    size_t size)
+{
+	return addr >= start && size <= window && addr - start <= window - size;
+}
+
+#endif
