@@ -43,43 +43,33 @@ static bool swiotlb_log_allowed(SwiotlbDevice *s)
 }
 
 /* virtio_notify_config(), which is of no use once the device is broken */
-static void swiotlb_notify_needs_reset(VirtIODevice *vdev)
-{
-    BusState *bus = qdev_get_parent_bus(DEVICE(vdev));
-    VirtioBusClass *k;
-
-    if (!bus || !(vdev->status & VIRTIO_CONFIG_S_DRIVER_OK)) {
-        return;
-    }
-    k = VIRTIO_BUS_GET_CLASS(bus);
-    /* Interrupt status: queue and configuration, as virtio_notify_config() */
-    qatomic_or(&vdev->isr, 0x3);
-    vdev->generation++;
-    if (k->notify) {
-        k->notify(bus->parent, vdev->config_vector);
-    }
-}
-
-static void swiotlb_notify_needs_reset_bh(void *opaque)
+static void swiotlb_tell_driver_bh(void *opaque)
 {
     VirtIODevice *vdev = opaque;
+    BusState *bus = qdev_get_parent_bus(DEVICE(vdev));
 
-    /* The driver may have reset the device since. */
-    if (vdev->status & VIRTIO_CONFIG_S_NEEDS_RESET) {
-        swiotlb_notify_needs_reset(vdev);
+    /* The driver may have reset the device since, or it may be gone. */
+    if (bus && DEVICE(vdev)->realized &&
+        vdev->status & VIRTIO_CONFIG_S_NEEDS_RESET &&
+        vdev->status & VIRTIO_CONFIG_S_DRIVER_OK) {
+        VirtioBusClass *k = VIRTIO_BUS_GET_CLASS(bus);
+
+        /* Interrupt status: queue and configuration */
+        qatomic_or(&vdev->isr, 0x3);
+        vdev->generation++;
+        if (k->notify) {
+            k->notify(bus->parent, vdev->config_vector);
+        }
     }
     object_unref(OBJECT(vdev));
 }
 
+/* See swiotlb_notify_error() for why this waits for the main loop. */
 static void swiotlb_tell_driver(VirtIODevice *vdev)
 {
-    if (bql_locked()) {
-        swiotlb_notify_needs_reset(vdev);
-    } else {
-        object_ref(OBJECT(vdev));
-        aio_bh_schedule_oneshot(qemu_get_aio_context(),
-                                swiotlb_notify_needs_reset_bh, vdev);
-    }
+    object_ref(OBJECT(vdev));
+    aio_bh_schedule_oneshot(qemu_get_aio_context(), swiotlb_tell_driver_bh,
+                            vdev);
 }
 
 void swiotlb_notify_error(VirtIODevice *vdev)
@@ -309,7 +299,7 @@ void swiotlb_status_written(VirtIODevice *vdev)
     swiotlb_is_ordinary(s);
     if (vdev->broken) {
         vdev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
-        swiotlb_notify_needs_reset(vdev);
+        swiotlb_tell_driver(vdev);
     }
 }
 

@@ -7,7 +7,8 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qapi/visitor.h"
-#include "qemu/cutils.h"
+#include "qemu/memfd.h"
+#include "system/system.h"
 #include "migration/vmstate.h"
 #include "standard-headers/linux/virtio_pci.h"
 #include "hw/pci/pci_bus.h"
@@ -338,9 +339,40 @@ static void swiotlb_pci_commit(MemoryListener *listener)
 
 static void swiotlb_pci_machine_reset(void *opaque)
 {
-    VirtIOPCIProxy *proxy = opaque;
+    SwiotlbPCI *swiotlb = opaque;
 
-    qatomic_set(&proxy->swiotlb.device.rejected, 0);
+    qatomic_set(&swiotlb->device.rejected, 0);
+}
+
+/* From now on a handler runs after those of all buses: it has the last word. */
+static void swiotlb_pci_machine_done(Notifier *notifier, void *data)
+{
+    qemu_register_reset(swiotlb_pci_machine_reset,
+                        container_of(notifier, SwiotlbPCI, machine_done));
+}
+
+/*
+ * A file of our own, not RAM_SHARED anonymous memory: QEMU keeps the latter's
+ * file descriptors by device path, and would hand the closed one of an
+ * unplugged device to the next device in its place.
+ */
+static bool swiotlb_pci_init_ram(VirtIOPCIProxy *proxy, Error **errp)
+{
+    SwiotlbPCI *swiotlb = &proxy->swiotlb;
+    int fd = qemu_memfd_create("swiotlb", swiotlb->size, false, 0,
+                               F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL,
+                               errp);
+
+    if (fd < 0) {
+        return false;
+    }
+    if (!memory_region_init_ram_from_fd(&swiotlb->ram, OBJECT(proxy),
+                                        "swiotlb", swiotlb->size, RAM_SHARED,
+                                        fd, 0, errp)) {
+        close(fd);
+        return false;
+    }
+    return true;
 }
 
 static MemoryRegion *swiotlb_pci_get_ram(VirtIOPCIProxy *proxy, Error **errp)
@@ -357,9 +389,7 @@ static MemoryRegion *swiotlb_pci_get_ram(VirtIOPCIProxy *proxy, Error **errp)
                               object_get_objects_root(), swiotlb->memdev_id));
         host_memory_backend_set_mapped(swiotlb->memdev, true);
         ram = host_memory_backend_get_memory(swiotlb->memdev);
-    } else if (!memory_region_init_ram_flags_nomigrate(
-                   ram, OBJECT(proxy), "swiotlb", swiotlb->size, RAM_SHARED,
-                   errp)) {
+    } else if (!swiotlb_pci_init_ram(proxy, errp)) {
         error_prepend(errp, "swiotlb-size: no memory for the window (try a "
                       "smaller one): ");
         return NULL;
@@ -416,7 +446,8 @@ bool swiotlb_pci_plug(VirtIOPCIProxy *proxy, Error **errp)
         .commit = swiotlb_pci_commit,
     };
     memory_listener_register(&swiotlb->listener, &address_space_memory);
-    qemu_register_reset(swiotlb_pci_machine_reset, proxy);
+    swiotlb->machine_done.notify = swiotlb_pci_machine_done;
+    qemu_add_machine_init_done_notifier(&swiotlb->machine_done);
     trace_swiotlb_pci_plug(swiotlb->device.name, swiotlb->bar,
                            memory_region_size(ram));
     return true;
@@ -429,7 +460,8 @@ void swiotlb_pci_unplug(VirtIOPCIProxy *proxy)
     if (!swiotlb->device.vdev) {
         return;
     }
-    qemu_unregister_reset(swiotlb_pci_machine_reset, proxy);
+    qemu_remove_machine_init_done_notifier(&swiotlb->machine_done);
+    qemu_unregister_reset(swiotlb_pci_machine_reset, swiotlb);
     memory_listener_unregister(&swiotlb->listener);
     vmstate_unregister_ram(swiotlb->device.ram, DEVICE(proxy));
     swiotlb_device_cleanup(&swiotlb->device);

@@ -154,9 +154,10 @@ void swiotlb_status_written(VirtIODevice *vdev);
 /*
  * swiotlb_notify_error: tell the driver that @vdev needs a reset.
  *
- * Stock virtio_error() does so in an I/O thread as well, where an interrupt
- * waits for the BQL, whose holder may be waiting for that thread to reset the
- * device. For a device with a window the main loop does it then.
+ * Stock virtio_error() does so at once. In an I/O thread the interrupt waits
+ * for the BQL, whose holder may be waiting for that thread to reset the device;
+ * and in the midst of a write to PCI_COMMAND an interrupt line is not to change.
+ * For a device with a window the main loop raises it.
  *
  * Context: any thread
  */
@@ -213,6 +214,7 @@ typedef struct SwiotlbPCI {
     /* Index of the BAR; -1 without */
     int bar;
     MemoryListener listener;
+    Notifier machine_done;
     SwiotlbDevice device;
 } SwiotlbPCI;
 
