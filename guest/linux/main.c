@@ -222,26 +222,12 @@ static int state_show(struct seq_file *file, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(state);
 
-/*
- * The way to the virtio bus, which has no symbol of its own. It matches no
- * device.
- */
-static int no_probe(struct virtio_device *vdev)
-{
-	return -ENODEV;
-}
-
-static void no_remove(struct virtio_device *vdev)
-{
-}
-
+/* The way to the virtio bus, which has no symbol. It matches no device. */
 static const struct virtio_device_id no_ids[] = { { 0 } };
 
 static struct virtio_driver bus_handle = {
 	.driver.name = KBUILD_MODNAME,
 	.id_table = no_ids,
-	.probe = no_probe,
-	.remove = no_remove,
 };
 
 static int __init vsw_init(void)
