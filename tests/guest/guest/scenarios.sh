@@ -1,0 +1,393 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=dash
+#
+# What the guest can be asked to do. A scenario reports each thing that must
+# hold as `RESULT NAME ok|not ok DETAIL`, and facts as `KEY VALUE...`.
+
+# result NAME STATUS [DETAIL]
+result()
+{
+	if [ "$2" -eq 0 ]; then
+		echo "RESULT $1 ok"
+	else
+		echo "RESULT $1 not ok $(echo "$3" | tr '\n' ' ')"
+	fi
+	return "$2"
+}
+
+# same NAME GOT WANT
+same()
+{
+	[ "$2" = "$3" ]
+	result "$1" $? "got '$2', want '$3'"
+}
+
+sum()
+{
+	md5sum "$@" | cut -d' ' -f1
+}
+
+# await SECONDS COMMAND...: until COMMAND succeeds.
+await()
+{
+	local left=$(($1 * 10))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		left=$((left - 1))
+		[ $left -gt 0 ] || return 1
+		usleep 100000
+	done
+}
+
+# within SECONDS COMMAND...: status 124 if it is still running then. The
+# process is left behind: one that waits for a device cannot be killed.
+within()
+{
+	local left=$(($1 * 10)) pid
+	shift
+	"$@" </dev/null &
+	pid=$!
+	while kill -0 $pid 2>/dev/null && [ $left -gt 0 ]; do
+		left=$((left - 1))
+		usleep 100000
+	done
+	kill -0 $pid 2>/dev/null && return 124
+	wait $pid
+}
+
+# load MODULE [PARAMETER=VALUE...]: with all that it needs, as modprobe would.
+load()
+{
+	local order="/lib/mod/$1.order" last name
+	shift
+	last=$(tail -n 1 "$order")
+	while read -r name; do
+		[ -d "/sys/module/${name##*/}" ] && continue
+		if [ "$name" = "$last" ]; then
+			insmod "/lib/mod/$name.ko" "$@" || return 1
+		else
+			insmod "/lib/mod/$name.ko" || return 1
+		fi
+	done < "$order"
+}
+
+load_all()
+{
+	local name
+	for name in "$@"; do
+		load "$name" || return 1
+	done
+}
+
+# virtio BDF: the name of the virtio device of a PCI device.
+virtio()
+{
+	local path
+	for path in "/sys/bus/pci/devices/$1"/virtio*; do
+		[ -d "$path" ] && basename "$path" && return
+	done
+	return 1
+}
+
+# state BDF: its virtio device, driver, status, feature bits.
+state()
+{
+	local name driver='-'
+	name=$(virtio "$1") || return 1
+	[ -e "/sys/bus/virtio/devices/$name/driver" ] &&
+		driver=$(basename "$(readlink -f "/sys/bus/virtio/devices/$name/driver")")
+	echo "STATE $name $driver $(cat "/sys/bus/virtio/devices/$name/status")" \
+		"$(cat "/sys/bus/virtio/devices/$name/features")"
+}
+
+has_driver()
+{
+	local name
+	name=$(virtio "$1") && [ -e "/sys/bus/virtio/devices/$name/driver" ]
+}
+
+# unbind BDF, bind BDF: its virtio driver.
+unbind()
+{
+	local name driver
+	name=$(virtio "$1") || return 1
+	driver=$(readlink -f "/sys/bus/virtio/devices/$name/driver")
+	echo "$name" > "$driver/unbind"
+	! has_driver "$1"
+}
+
+bind()
+{
+	local name
+	name=$(virtio "$1") || return 1
+	echo "$name" > /sys/bus/virtio/drivers_probe
+	has_driver "$1"
+}
+
+rebind()
+{
+	unbind "$1" && bind "$1"
+}
+
+# rebind_rounds BDF ROUNDS: its pool is empty whenever its driver is away.
+rebind_rounds()
+{
+	local i=0
+	while [ $i -lt "$2" ]; do
+		unbind "$1"
+		result unbind $?
+		idle "$1"
+		result pool_is_empty $? "$(pool "$1")"
+		bind "$1" && settle "$1"
+		result bind $?
+		i=$((i + 1))
+	done
+	has_driver "$1"
+}
+
+# settle BDF: until the kernel has looked at a disk that has just come.
+settle()
+{
+	case $(state "$1") in
+	*virtio_blk* | *virtio_scsi*)
+		dd "if=/dev/$(disk "$1")" of=/dev/null count=1 2>/dev/null ;;
+	esac
+}
+
+# pool BDF: what our driver says about its pool.
+pool()
+{
+	grep " $1 " /sys/kernel/debug/virtio_swiotlb
+}
+
+# idle BDF: no driver, no pool.
+idle()
+{
+	pool "$1" | grep -q ' detached$'
+}
+
+# drained BDF: a pool that holds rings, and nothing that is mapped.
+drained()
+{
+	await 5 eval "pool $1 | grep -q ' rings=[1-9][0-9]* mapped=0 '"
+}
+
+# rogue PLAN: what the test build of our driver is to do wrong next.
+rogue()
+{
+	echo "$1" > /sys/module/virtio_swiotlb/parameters/rogue
+}
+
+rogue_left()
+{
+	cat /sys/module/virtio_swiotlb/parameters/rogue
+}
+
+# told VIRTIO: our driver has said why its requests do not end.
+told()
+{
+	dmesg | grep -q "$1: the device has stopped (NEEDS_RESET)"
+}
+
+read_block()
+{
+	dd "if=/dev/$(block_of "$1")" of=/dev/null bs=4k count=1 iflag=direct
+}
+
+write_block()
+{
+	dd if=/dev/urandom bs=4k count=1 2>/dev/null |
+		dd "of=/dev/$(block_of "$1")" bs=4k oflag=direct
+}
+
+# window BDF BAR: start, end and flags; then every owner /proc/iomem names.
+window()
+{
+	local start end flags
+	sed -n "$(($2 + 1))p" "/sys/bus/pci/devices/$1/resource" | {
+		read -r start end flags
+		echo "WINDOW $start $end $flags"
+		sed -n "s/^ *$(printf '%08x-%08x' "$start" "$end") : /OWNER /p" /proc/iomem
+	}
+}
+
+# block_of BDF: its block device.
+block_of()
+{
+	local path
+	for path in "/sys/bus/pci/devices/$1"/virtio*/block/* \
+		    "/sys/bus/pci/devices/$1"/virtio*/host*/target*/*/block/*; do
+		[ -d "$path" ] && basename "$path" && return
+	done
+	return 1
+}
+
+# disk BDF: the same, once it is there.
+disk()
+{
+	await 20 block_of "$1"
+	block_of "$1"
+}
+
+# fresh FILE MIB: random content.
+fresh()
+{
+	dd if=/dev/urandom of="$1" bs=64k count=$(($2 * 16)) 2>/dev/null
+}
+
+# ext4 BDF MIB: a file system that the host made. Read what the host put
+# there, write MIB of files, and find both again after a remount.
+ext4()
+{
+	local dev dir i
+	dev=$(disk "$1") || { result ext4_disk_appears 1 "no disk"; return; }
+	dir=$(mktemp -d /tmp/ext4.XXXXXX)
+	mkdir "$dir/mnt" "$dir/new"
+	mount -t ext4 "/dev/$dev" "$dir/mnt"
+	result ext4_mount $? "/dev/$dev"
+	same ext4_read "$(sum "$dir/mnt/from-host")" "$(cat "$dir/mnt/from-host.md5")"
+	i=0
+	while [ $i -lt 8 ]; do
+		fresh "$dir/new/file$i" $(($2 / 8))
+		i=$((i + 1))
+	done
+	(cd "$dir/new" && md5sum file*) > "$dir/sums"
+	cp "$dir/new"/file* "$dir/mnt/" && sync
+	result ext4_write $? "$2 MiB"
+	rm -r "$dir/new"
+	umount "$dir/mnt"
+	result ext4_umount $? "$(cat /proc/mounts)"
+	blockdev --flushbufs "/dev/$dev"
+	mount -t ext4 "/dev/$dev" "$dir/mnt"
+	result ext4_remount $? "/dev/$dev"
+	i=$(cd "$dir/mnt" && md5sum -c "$dir/sums" 2>&1)
+	result ext4_verify $? "$i"
+	umount "$dir/mnt"
+	sed 's/^/SUM /' "$dir/sums"
+	rm -r "$dir"
+}
+
+# say WORD: write it to the disk at /mnt, then read it from there. Reading comes
+# last, so that no other request has taken its place in the window since.
+say()
+{
+	echo "$1" > /mnt/word
+	sync
+	echo 3 > /proc/sys/vm/drop_caches
+	dd if=/mnt/word bs=4k iflag=direct 2>/dev/null
+}
+
+# raw BDF MIB MD5: read MIB past the page cache, whose sum is MD5; write as
+# much behind it, in requests of odd sizes, and read it again.
+raw()
+{
+	local dev file
+	dev=$(disk "$1") || { result raw_disk_appears 1 "no disk"; return; }
+	file=$(mktemp /tmp/raw.XXXXXX)
+	same raw_read "$(dd "if=/dev/$dev" bs=256k count=$(($2 * 4)) \
+		iflag=direct 2>/dev/null | sum)" "$3"
+	fresh "$file" "$2"
+	dd "if=$file" "of=/dev/$dev" bs=64k seek=$(($2 * 16)) \
+		oflag=direct conv=notrunc,fsync 2>/dev/null
+	result raw_write $? "$2 MiB"
+	same raw_verify "$(dd "if=/dev/$dev" bs=28k count=$(($2 * 1024 / 28)) \
+		skip=$(($2 * 1048576)) iflag=direct,skip_bytes 2>/dev/null | sum)" \
+		"$(dd "if=$file" bs=28k count=$(($2 * 1024 / 28)) 2>/dev/null | sum)"
+	echo "SUM $(sum "$file") raw"
+	rm "$file"
+}
+
+# post FILE PORT: busybox's wget stops at the first zero byte.
+post()
+{
+	{
+		printf 'POST /upload HTTP/1.0\r\n'
+		printf 'Content-Length: %d\r\n\r\n' "$(stat -c %s "$1")"
+		cat "$1"
+	} | nc 10.0.2.2 "$2"
+}
+
+# net BDF PORT MIB MD5: fetch MIB whose sum is MD5 from the host's server,
+# then send as much and compare the sum that the server answers.
+net()
+{
+	local iface file
+	await 20 ls -d "/sys/bus/pci/devices/$1"/virtio*/net/*
+	iface=$(basename "/sys/bus/pci/devices/$1"/virtio*/net/*)
+	[ -d "/sys/class/net/$iface" ]
+	result net_interface_appears $? "$iface" || return
+	file=$(mktemp /tmp/net.XXXXXX)
+	ip link set lo up
+	ip link set "$iface" up
+	ip addr add 10.0.2.15/24 dev "$iface"
+	same net_download "$(wget -q -O - "http://10.0.2.2:$2/download" | sum)" "$4"
+	fresh "$file" "$3"
+	same net_upload "$(post "$file" "$2" | tail -n 1)" "$(sum "$file")"
+	ip addr flush dev "$iface"
+	ip link set "$iface" down
+	rm "$file"
+}
+
+# rng BLOCKS: the host compares what comes with its source.
+rng()
+{
+	local name
+	name=$(cat /sys/class/misc/hw_random/rng_current)
+	case $name in
+	virtio_rng*) result rng_is_virtio 0 ;;
+	*) result rng_is_virtio 1 "$name" ;;
+	esac
+	echo "RNG $(dd if=/dev/hwrng bs=64 "count=$1" 2>/dev/null | base64 | tr -d '\n')"
+}
+
+# serial NAME BYTES MD5: the host sends BYTES; send them back.
+serial()
+{
+	local dev='' path file
+	await 20 grep -qx "$1" /sys/class/virtio-ports/*/name
+	for path in /sys/class/virtio-ports/*; do
+		[ "$(cat "$path/name")" = "$1" ] && dev=/dev/$(basename "$path")
+	done
+	[ -n "$dev" ]
+	result serial_port_appears $? "$1" || return
+	file=$(mktemp /tmp/serial.XXXXXX)
+	head -c "$2" < "$dev" > "$file"
+	same serial_receive "$(sum "$file")" "$3"
+	cat "$file" > "$dev"
+	result serial_send $?
+	rm "$file"
+}
+
+# p9 TAG MIB: a folder of the host's. Read what is there, leave MIB there.
+p9()
+{
+	local dir
+	dir=$(mktemp -d /tmp/p9.XXXXXX)
+	mkdir "$dir/mnt"
+	mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 "$1" "$dir/mnt"
+	result p9_mount $? "$1" || return
+	same p9_read "$(sum "$dir/mnt/from-host")" "$(cat "$dir/mnt/from-host.md5")"
+	fresh "$dir/new" "$2"
+	cp "$dir/new" "$dir/mnt/from-guest"
+	result p9_write $?
+	umount "$dir/mnt"
+	mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 "$1" "$dir/mnt"
+	same p9_verify "$(sum "$dir/mnt/from-guest")" "$(sum "$dir/new")"
+	umount "$dir/mnt"
+	echo "SUM $(sum "$dir/new") from-guest"
+	rm -r "$dir"
+}
+
+# at_once COMMAND...: each COMMAND (one word each, quoted) beside the others.
+at_once()
+{
+	local i=0 command
+	mkdir -p /tmp/at_once
+	for command in "$@"; do
+		(eval "$command") > "/tmp/at_once/$i" 2>&1 &
+		i=$((i + 1))
+	done
+	wait
+	cat /tmp/at_once/*
+	rm -r /tmp/at_once
+}

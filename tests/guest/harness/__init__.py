@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Boot a distribution's kernel under QEMU and drive it from the host.
+
+build      where QEMU, its firmware, the kernels and the guest module lie
+initramfs  what the guest starts with: busybox, modules, scenarios
+machine    one running guest: QMP, kernel console, command line
+host       the host's half of each device: disk, HTTP server, pattern
+devices    the devices of a guest, and what must hold for each window
+tap        one line for each thing that must hold
+"""

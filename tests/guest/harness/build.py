@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where things lie in the build folder."""
+
+import os
+from pathlib import Path
+
+# Firmware that -kernel needs on x86.
+BIOS = ('bios-256k.bin', 'linuxboot_dma.bin', 'kvmvapic.bin')
+FIRMWARE_PATH = ('/usr/share/seabios', '/usr/share/qemu',
+                 '/usr/lib/ipxe/qemu')
+
+
+class BuildError(Exception):
+    pass
+
+
+class NoSuchKernel(BuildError):
+    pass
+
+
+class Kernel:
+    def __init__(self, root, version, modules):
+        self.root = root
+        self.version = version
+        self.image = root / 'boot' / f'vmlinuz-{version}'
+        self.modules = modules
+
+
+class Build:
+    """The build folder; QEMU_BINARY and QEMU_FIRMWARE override parts."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder).resolve()
+        self.scratch = self.folder / 'guest-tests'
+        self.scratch.mkdir(parents=True, exist_ok=True)
+
+    def qemu(self):
+        path = Path(os.environ.get(
+            'QEMU_BINARY', self.folder / 'qemu' / 'qemu-system-x86_64'))
+        if not path.exists():
+            raise BuildError(f'no {path}: run make first')
+        return path
+
+    def firmware(self):
+        """The -L folders that hold the files of BIOS."""
+        given = os.environ.get('QEMU_FIRMWARE', '')
+        path = [Path(p) for p in given.split(':') if p]
+        path += [self.folder / 'qemu' / 'pc-bios' / 'optionrom']
+        path += [Path(p) for p in FIRMWARE_PATH]
+        missing = [name for name in BIOS
+                   if not any((p / name).exists() for p in path)]
+        if missing:
+            raise BuildError(f"no {', '.join(missing)}: install the packages "
+                             'seabios and qemu-system-data')
+        return [p for p in path if any((p / n).exists() for n in BIOS)]
+
+    def kernels(self):
+        """Every unpacked kernel, by version."""
+        found = {}
+        for folder in sorted((self.folder / 'kernels').glob('*')):
+            if folder.suffix == '.new':
+                continue
+            for image in sorted(folder.glob('boot/vmlinuz-*')):
+                version = image.name.partition('-')[2]
+                for tree in ('lib', 'usr/lib'):
+                    modules = folder / tree / 'modules' / version
+                    if (modules / 'kernel').is_dir():
+                        found.setdefault(version,
+                                         Kernel(folder, version, modules))
+        return found
+
+    def kernel(self, series):
+        """The kernel of a series such as 6.1."""
+        found = self.kernels()
+        if not found:
+            raise BuildError(f'no kernel in {self.folder}/kernels: '
+                             'run make first')
+        for version, kernel in found.items():
+            if version == series or version.startswith(series + '.'):
+                return kernel
+        raise NoSuchKernel(f"no {series} kernel here, only "
+                           f"{', '.join(found)}")
+
+    def any_kernel(self):
+        """One that our driver was built for."""
+        for kernel in self.kernels().values():
+            try:
+                self.driver(kernel)
+                return kernel
+            except BuildError:
+                continue
+        raise BuildError(f'no kernel with a driver in {self.folder}: '
+                         'run make first')
+
+    def driver(self, kernel, rogue=False):
+        folder = kernel.version + ('-rogue' if rogue else '')
+        path = self.folder / 'guest' / folder / 'virtio_swiotlb.ko'
+        if not path.exists():
+            raise BuildError(f'no {path}: run make first')
+        return path
