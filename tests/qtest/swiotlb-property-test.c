@@ -595,10 +595,21 @@ static void test_virtio_status(void)
     swiotlb_rig_free(rig);
 }
 
+static void assert_zeros(QTestState *qts, uint64_t addr)
+{
+    static const uint8_t zeros[4 * KiB];
+    uint8_t got[sizeof(zeros)];
+
+    qtest_memread(qts, addr, got, sizeof(got));
+    g_assert_cmpmem(got, sizeof(got), zeros, sizeof(zeros));
+}
+
 /* Plugged and unplugged over and over, in use or not. */
 static void test_replug(const void *opaque)
 {
     const char *props = opaque;
+    /* What a user's backend holds is the user's. */
+    bool fresh = !strstr(props, "swiotlb-memdev");
     QTestState *qts = start(NULL, "-object memory-backend-memfd,id=pool0,"
                             "size=1M,share=on");
     QPCIBus *bus = qpci_new_pc(qts, NULL);
@@ -609,6 +620,11 @@ static void test_replug(const void *opaque)
         assert_no_error(device_add(qts, "virtio-rng-pci", "dev0", props));
         drv = swiotlb_driver_new(qts, bus, QPCI_DEVFN(6, 0), "dev0");
         swiotlb_driver_map(drv, 0xe8000000, RIG_MODERN);
+        if (fresh) {
+            /* Nothing is left of the window that was in this place. */
+            assert_zeros(qts, 0xe8020000);
+            qtest_memset(qts, 0xe8020000, 0x5a, 4 * KiB);
+        }
         if (i & 1) {
             uint64_t area[RING_AREAS];
             SwiotlbQueue *vq;

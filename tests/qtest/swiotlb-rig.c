@@ -36,11 +36,6 @@ static uint8_t *map_new(int fd, size_t size)
     return p;
 }
 
-static int new_file(const char *path)
-{
-    return open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
-}
-
 /* Both kinds of bridge window: one for the window, one for the registers. */
 static void open_port(QPCIDevice *port)
 {
@@ -58,52 +53,81 @@ static void open_port(QPCIDevice *port)
                        PCI_COMMAND_MASTER);
 }
 
-static SwiotlbRig *rig_new(const char *device, const char *window,
-                           const char *extra, bool express)
-{
-    g_autofree char *dir = g_dir_make_tmp("swiotlb-XXXXXX", NULL);
-    g_autofree char *disk = g_build_filename(dir, "disk", NULL);
-    g_autofree char *bios = g_build_filename(dir, "bios", NULL);
-    g_autofree char *log = g_build_filename(dir, "log", NULL);
-    SwiotlbRig *rig = g_new0(SwiotlbRig, 1);
-    g_autoptr(GString) args = g_string_new(NULL);
-    int ram_fd = memfd_create("ram", 0);
-    int pool_fd = memfd_create("pool", 0);
-    int disk_fd = new_file(disk);
-    int bios_fd = new_file(bios);
-    SwiotlbDriver *neighbour;
+/* Files by descriptors of ours: gone when both sides have let go of them. */
+typedef struct RigFiles {
+    int ram;
+    int neighbour;
+    int bios;
+    char *dir;
+    char *disk;
+    char *log;
+} RigFiles;
 
-    g_assert_nonnull(dir);
-    rig->ram = map_new(ram_fd, RIG_RAM_SIZE);
+static void make_files(SwiotlbRig *rig, RigFiles *files)
+{
+    int disk;
+
+    files->dir = g_dir_make_tmp("swiotlb-XXXXXX", NULL);
+    g_assert_nonnull(files->dir);
+    files->disk = g_build_filename(files->dir, "disk", NULL);
+    files->log = g_build_filename(files->dir, "log", NULL);
+    files->ram = memfd_create("ram", 0);
+    files->neighbour = memfd_create("neighbour", 0);
+    files->bios = memfd_create("bios", 0);
+    g_assert_cmpint(ftruncate(files->bios, BIOS_SIZE), ==, 0);
+    disk = open(files->disk, O_RDWR | O_CREAT | O_EXCL, 0600);
+
+    rig->ram = map_new(files->ram, RIG_RAM_SIZE);
     rig->ram_before = g_malloc(RIG_RAM_SIZE);
-    rig->disk = map_new(disk_fd, RIG_DISK_SIZE);
-    rig->disk_before = g_malloc(RIG_DISK_SIZE);
-    rig->neighbour = map_new(pool_fd, RIG_NEIGHBOUR_SIZE);
-    rig->neighbour_before = g_malloc(RIG_NEIGHBOUR_SIZE);
     fill(rig->ram, RIG_RAM_SIZE, 0x5a5a5a5a5a5a5a5aull);
+    rig->disk = map_new(disk, RIG_DISK_SIZE);
+    rig->disk_before = g_malloc(RIG_DISK_SIZE);
     fill(rig->disk, RIG_DISK_SIZE, 0);
+    rig->neighbour = map_new(files->neighbour, RIG_NEIGHBOUR_SIZE);
+    rig->neighbour_before = g_malloc(RIG_NEIGHBOUR_SIZE);
     fill(rig->neighbour, RIG_NEIGHBOUR_SIZE, 0xa5a5a5a5a5a5a5a5ull);
-    munmap(map_new(bios_fd, BIOS_SIZE), BIOS_SIZE);
+    close(disk);
+}
+
+static void drop_files(RigFiles *files)
+{
+    g_assert_cmpint(g_unlink(files->disk) | g_unlink(files->log) |
+                    g_rmdir(files->dir), ==, 0);
+    close(files->ram);
+    close(files->neighbour);
+    close(files->bios);
+    g_free(files->disk);
+    g_free(files->log);
+    g_free(files->dir);
+}
+
+static char *command_line(const RigFiles *files, const char *device,
+                          const char *window, const char *extra, bool express)
+{
+    GString *args = g_string_new(NULL);
+    int pid = getpid();
 
     /* No CPU runs, but the machine insists on firmware. */
     g_string_printf(args, "-machine %s,memory-backend=ram0 -m %uM -nodefaults "
-                    "-global apic.vapic=off -bios %s -d guest_errors -D %s "
+                    "-global apic.vapic=off -bios /proc/%d/fd/%d "
+                    "-d guest_errors -D %s "
                     "-object memory-backend-file,id=ram0,size=%uM,share=on,"
-                    "mem-path=/proc/%d/fd/%d ", express ? "q35" : "pc",
-                    (unsigned)(RIG_RAM_SIZE / MiB), bios, log, (unsigned)(RIG_RAM_SIZE / MiB), (int)getpid(),
-                    ram_fd);
+                    "mem-path=/proc/%d/fd/%d ",
+                    express ? "q35" : "pc", (unsigned)(RIG_RAM_SIZE / MiB),
+                    pid, files->bios, files->log,
+                    (unsigned)(RIG_RAM_SIZE / MiB), pid, files->ram);
     if (extra) {
         g_auto(GStrv) part = g_strsplit(extra, "%s", 2);
 
-        g_string_append_printf(args, "%s%s%s ", part[0], part[1] ? disk : "",
-                               part[1] ?: "");
+        g_string_append_printf(args, "%s%s%s ", part[0],
+                               part[1] ? files->disk : "", part[1] ?: "");
     }
     g_string_append_printf(args, "-object memory-backend-file,id=pool0,"
                            "size=%u,share=on,mem-path=/proc/%d/fd/%d "
                            "-device virtio-rng-pci,id=neighbour,addr=5.0,"
                            "swiotlb=on,swiotlb-memdev=pool0 ",
-                           (unsigned)RIG_NEIGHBOUR_SIZE, (int)getpid(),
-                           pool_fd);
+                           (unsigned)RIG_NEIGHBOUR_SIZE, pid,
+                           files->neighbour);
     if (express) {
         g_string_append(args, "-device pcie-root-port,id=rp0,addr=3.0 ");
     }
@@ -116,25 +140,35 @@ static SwiotlbRig *rig_new(const char *device, const char *window,
                                device, express ? "bus=rp0,addr=0.0" :
                                "addr=4.0", *window ? "," : "", window);
     }
+    return g_string_free(args, false);
+}
 
-    rig->qts = qtest_init(args->str);
-    rig->bus = qpci_new_pc(rig->qts, NULL);
-    rig->log_fd = open(log, O_RDONLY);
-    g_assert_cmpint(rig->log_fd, >=, 0);
+static void map_neighbour(SwiotlbRig *rig)
+{
+    SwiotlbDriver *neighbour = swiotlb_driver_new(rig->qts, rig->bus,
+                                                  RIG_NEIGHBOUR_DEVFN,
+                                                  "neighbour");
 
-    /* Both sides have them open: nothing stays behind, however this ends. */
-    g_assert_cmpint(g_unlink(disk) | g_unlink(bios) | g_unlink(log) |
-                    g_rmdir(dir), ==, 0);
-    close(ram_fd);
-    close(pool_fd);
-    close(disk_fd);
-    close(bios_fd);
-
-    neighbour = swiotlb_driver_new(rig->qts, rig->bus, RIG_NEIGHBOUR_DEVFN,
-                                   "neighbour");
     swiotlb_driver_map(neighbour, RIG_NEIGHBOUR, RIG_NEIGHBOUR_MODERN);
     swiotlb_driver_free(neighbour);
+}
 
+static SwiotlbRig *rig_new(const char *device, const char *window,
+                           const char *extra, bool express)
+{
+    SwiotlbRig *rig = g_new0(SwiotlbRig, 1);
+    g_autofree char *args = NULL;
+    RigFiles files;
+
+    make_files(rig, &files);
+    args = command_line(&files, device, window, extra, express);
+    rig->qts = qtest_init(args);
+    rig->log_fd = open(files.log, O_RDONLY);
+    g_assert_cmpint(rig->log_fd, >=, 0);
+    drop_files(&files);
+
+    rig->bus = qpci_new_pc(rig->qts, NULL);
+    map_neighbour(rig);
     if (express) {
         rig->port = qpci_device_find(rig->bus, RIG_PORT_DEVFN);
         g_assert_nonnull(rig->port);
