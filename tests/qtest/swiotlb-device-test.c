@@ -22,6 +22,8 @@
 #define MAX_SEGMENTS    4
 /* Segments of one request lie this far apart. */
 #define STRIDE          0x2000
+/* Where nothing else is */
+#define ELSEWHERE       0xe8000000ull
 
 typedef struct Segment {
     const void *data;       /* NULL: the device writes @len bytes */
@@ -258,15 +260,20 @@ static void test_net_control(const void *opaque)
 
 /* virtio-scsi: control queue, event queue, request queue */
 
-static Bench *scsi_new(bool packed)
+/* @extra has a block node named disk. */
+static Bench *scsi_new_full(bool packed, const char *extra)
 {
-    Bench *b = bench_new(packed, "virtio-scsi-pci", "",
-                         "-blockdev driver=raw,node-name=disk,"
-                         "file.driver=file,file.filename=%s ");
+    Bench *b = bench_new(packed, "virtio-scsi-pci", "", extra);
 
     qtest_qmp_device_add(b->rig->qts, "scsi-hd", "hd0",
                          "{'bus': 'dev0.0', 'drive': 'disk'}");
     return b;
+}
+
+static Bench *scsi_new(bool packed)
+{
+    return scsi_new_full(packed, "-blockdev driver=raw,node-name=disk,"
+                         "file.driver=file,file.filename=%s ");
 }
 
 static struct virtio_scsi_cmd_req scsi_rw(bool write, uint8_t lba)
@@ -403,6 +410,95 @@ static void test_scsi_event(const void *opaque)
                          "{'bus': 'dev0.0', 'drive': 'disk'}");
     bench_assert_refused(b, 1, &event[0]);
     scsi_assert_works(b);
+    bench_free(b);
+}
+
+static void scsi_disk_io(Bench *b, const char *command)
+{
+    g_autofree char *printed = qtest_hmp(b->rig->qts, "qemu-io -d hd0 \"%s\"",
+                                         command);
+
+    g_assert_cmpstr(printed, ==, "");
+}
+
+#define FUA_LBA     11
+
+/*
+ * Start a read that has passed the check of its buffers and waits for the
+ * flush that it forces; only then does the disk map the buffer for the data.
+ */
+static void scsi_start_suspended_read(Bench *b)
+{
+    struct virtio_scsi_cmd_req read = scsi_rw(false, FUA_LBA);
+    const Segment seg[] = {
+        { &read, sizeof(read) },
+        { NULL, sizeof(struct virtio_scsi_cmd_resp) },
+        { NULL, 512 },
+    };
+
+    /* Force unit access */
+    read.cdb[1] = 0x08;
+    scsi_up(b);
+    scsi_disk_io(b, "break flush_to_os suspended");
+    bench_post(b, 2, seg, ARRAY_SIZE(seg), -1);
+    swiotlb_queue_kick(b->vq[2]);
+    scsi_disk_io(b, "wait_break suspended");
+    g_assert_false(swiotlb_queue_get(b->vq[2], NULL));
+}
+
+/*
+ * The disk maps by itself what was let through before: at the old place of the
+ * window there is a neighbour by then.
+ */
+static void test_scsi_window_moved(const void *opaque)
+{
+    const bool *packed = opaque;
+    Bench *b = scsi_new_full(*packed, "-blockdev driver=raw,node-name=disk,"
+                             "file.driver=blkdebug,file.image.driver=file,"
+                             "file.image.filename=%s ");
+    SwiotlbRig *rig = b->rig;
+    SwiotlbDriver *neighbour = swiotlb_driver_new(rig->qts, rig->bus,
+                                                  RIG_NEIGHBOUR_DEVFN,
+                                                  "neighbour");
+    g_autofree uint8_t *before = g_malloc(RIG_WINDOW_SIZE);
+    g_autofree uint8_t *after = g_malloc(RIG_WINDOW_SIZE);
+
+    QEMU_BUILD_BUG_ON(RIG_NEIGHBOUR_SIZE != RIG_WINDOW_SIZE);
+
+    scsi_start_suspended_read(b);
+    swiotlb_driver_move_bar(rig->drv, rig->drv->window_bar, ELSEWHERE);
+    swiotlb_driver_move_bar(neighbour, neighbour->window_bar, RIG_WINDOW);
+    /* The rings stayed behind, which stops the device already. */
+    g_assert_cmphex(swiotlb_driver_status(rig->drv) &
+                    VIRTIO_CONFIG_S_NEEDS_RESET, !=, 0);
+    g_assert_cmphex(qtest_readq(rig->qts, segment_addr(2)), ==,
+                    ldq_le_p(rig->neighbour + segment_addr(2) - RIG_WINDOW));
+    qtest_bufread(rig->qts, ELSEWHERE, before, RIG_WINDOW_SIZE);
+    swiotlb_rig_snapshot(rig);
+
+    scsi_disk_io(b, "resume suspended");
+    /* The second wall is asked for the first byte only. */
+    swiotlb_rig_assert_refused(rig, segment_addr(2), 1, "write", false);
+    /* Neither data nor response nor used element */
+    qtest_bufread(rig->qts, ELSEWHERE, after, RIG_WINDOW_SIZE);
+    g_assert_cmpmem(after, RIG_WINDOW_SIZE, before, RIG_WINDOW_SIZE);
+
+    swiotlb_driver_move_bar(neighbour, neighbour->window_bar, RIG_NEIGHBOUR);
+    swiotlb_driver_move_bar(rig->drv, rig->drv->window_bar, RIG_WINDOW);
+    g_assert_false(swiotlb_queue_get(b->vq[2], NULL));
+    scsi_assert_works(b);
+
+    /* Where the window stays, the same read gets its data. */
+    scsi_start_suspended_read(b);
+    swiotlb_rig_snapshot(rig);
+    scsi_disk_io(b, "resume suspended");
+    swiotlb_queue_wait(b->vq[2]);
+    scsi_assert_status(b, 1, 0);
+    qtest_memread(rig->qts, segment_addr(2), after, 512);
+    g_assert_cmpmem(after, 512, rig->disk + FUA_LBA * 512, 512);
+    g_assert_cmpuint(swiotlb_rig_rejected(rig), ==, rig->rejected_before);
+
+    swiotlb_driver_free(neighbour);
     bench_free(b);
 }
 
@@ -976,6 +1072,8 @@ int main(int argc, char **argv)
           test_scsi_control },
         { "scsi/event_outside_window_is_not_written", "virtio-scsi-pci",
           test_scsi_event },
+        { "scsi/read_resumed_after_window_moved_reaches_nothing",
+          "virtio-scsi-pci", test_scsi_window_moved },
         { "rng/entropy_outside_window_is_not_written", "virtio-rng-pci",
           test_rng },
         { "rng/table_outside_window_is_not_followed", "virtio-rng-pci",

@@ -62,7 +62,7 @@ struct SwiotlbDevice {
     MemoryRegion *ram;
     /* ... but at address 0 here, wherever the BAR is... */
     AddressSpace ram_as;
-    /* ... and where the driver sees it: an alias, to be mapped by the transport */
+    /* ... and where the driver sees it: an alias that the transport maps */
     MemoryRegion bar;
     /* VirtIODevice::dma_as: the DMA rule for code that maps by itself */
     IOMMUMemoryRegion filter;
@@ -156,7 +156,7 @@ void swiotlb_status_written(VirtIODevice *vdev);
  *
  * Stock virtio_error() does so at once. In an I/O thread the interrupt waits
  * for the BQL, whose holder may be waiting for that thread to reset the device;
- * and in the midst of a write to PCI_COMMAND an interrupt line is not to change.
+ * and in the midst of a write to PCI_COMMAND an interrupt line must not change.
  * For a device with a window the main loop raises it.
  *
  * Context: any thread
@@ -194,7 +194,8 @@ uint32_t swiotlb_offered_features(VirtIODevice *vdev, uint32_t select,
  * Returns: @features
  */
 struct VirtioDeviceFeatures *
-swiotlb_name_features(VirtIODevice *vdev, struct VirtioDeviceFeatures *features);
+swiotlb_name_features(VirtIODevice *vdev,
+                      struct VirtioDeviceFeatures *features);
 
 /*
  * swiotlb_vhost_may_start: may an external back end start? Says why not.
