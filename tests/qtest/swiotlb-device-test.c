@@ -908,6 +908,31 @@ static void test_gpu_backing(const void *opaque)
     bench_free(b);
 }
 
+/* An empty piece may lie right behind the window, but is no backing. */
+static void test_gpu_empty_backing(const void *opaque)
+{
+    static const uint64_t places[] = { RIG_WINDOW, RIG_NEIGHBOUR };
+    const bool *packed = opaque;
+    Bench *b = bench_new(*packed, "virtio-gpu-pci", "", NULL);
+
+    for (int i = 0; i < ARRAY_SIZE(places); i++) {
+        GpuAttach attach = gpu_attach(places[i], 0);
+        const Segment seg[] = {
+            { &attach, sizeof(attach) },
+            { NULL, sizeof(struct virtio_gpu_ctrl_hdr) },
+        };
+
+        gpu_up(b);
+        swiotlb_rig_snapshot(b->rig);
+        bench_request(b, 0, seg, ARRAY_SIZE(seg));
+        g_assert_cmphex(qtest_readl(b->rig->qts, segment_addr(1)), ==,
+                        VIRTIO_GPU_RESP_ERR_UNSPEC);
+        swiotlb_rig_assert_untouched(b->rig);
+        gpu_assert_works(b);
+    }
+    bench_free(b);
+}
+
 static void test_gpu_commands(const void *opaque)
 {
     const bool *packed = opaque;
@@ -1088,6 +1113,8 @@ int main(int argc, char **argv)
           "virtio-crypto-pci", test_crypto },
         { "gpu/backing_outside_window_reaches_no_screen", "virtio-gpu-pci",
           test_gpu_backing },
+        { "gpu/empty_backing_is_an_error_only", "virtio-gpu-pci",
+          test_gpu_empty_backing },
         { "gpu/command_outside_window_is_not_obeyed", "virtio-gpu-pci",
           test_gpu_commands },
         { "input/event_outside_window_is_not_written", "virtio-keyboard-pci",

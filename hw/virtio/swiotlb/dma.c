@@ -170,7 +170,12 @@ void *swiotlb_dma_map(VirtIODevice *vdev, dma_addr_t addr, dma_addr_t *len,
         return dma_memory_map(swiotlb_ordinary_as(s), addr, len, direction,
                               attrs);
     }
-    if (!swiotlb_check(s, addr, *len, direction == DMA_DIRECTION_FROM_DEVICE,
+    /*
+     * Nothing cannot be mapped, as with address_space_map(): behind the last
+     * byte there is no pointer that could be unmapped.
+     */
+    if (!*len ||
+        !swiotlb_check(s, addr, *len, direction == DMA_DIRECTION_FROM_DEVICE,
                        &offset)) {
         *len = 0;
         return NULL;
