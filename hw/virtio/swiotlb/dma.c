@@ -26,6 +26,22 @@
 #define LOG_LINES 10
 #define LOG_INTERVAL_MS 1000
 
+/* All devices with a window; protected by the BQL */
+static QLIST_HEAD(, SwiotlbDevice) swiotlb_devices =
+    QLIST_HEAD_INITIALIZER(swiotlb_devices);
+
+SwiotlbDevice *swiotlb_device_of(const MemoryRegion *mr)
+{
+    SwiotlbDevice *s;
+
+    QLIST_FOREACH(s, &swiotlb_devices, next) {
+        if (s->ram == mr) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
 static bool swiotlb_log_allowed(SwiotlbDevice *s)
 {
     int64_t now = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
@@ -43,23 +59,32 @@ static bool swiotlb_log_allowed(SwiotlbDevice *s)
 }
 
 /* virtio_notify_config(), which is of no use once the device is broken */
+static void swiotlb_interrupt(VirtIODevice *vdev)
+{
+    BusState *bus = qdev_get_parent_bus(DEVICE(vdev));
+    VirtioBusClass *k = VIRTIO_BUS_GET_CLASS(bus);
+
+    /* Interrupt status: queue and configuration */
+    qatomic_or(&vdev->isr, 0x3);
+    vdev->generation++;
+    if (k->notify) {
+        k->notify(bus->parent, vdev->config_vector);
+    }
+}
+
 static void swiotlb_tell_driver_bh(void *opaque)
 {
     VirtIODevice *vdev = opaque;
-    BusState *bus = qdev_get_parent_bus(DEVICE(vdev));
+    VirtioDeviceClass *vdc = VIRTIO_DEVICE_GET_CLASS(vdev);
 
     /* The driver may have reset the device since, or it may be gone. */
-    if (bus && DEVICE(vdev)->realized &&
+    if (DEVICE(vdev)->realized &&
         vdev->status & VIRTIO_CONFIG_S_NEEDS_RESET &&
         vdev->status & VIRTIO_CONFIG_S_DRIVER_OK) {
-        VirtioBusClass *k = VIRTIO_BUS_GET_CLASS(bus);
-
-        /* Interrupt status: queue and configuration */
-        qatomic_or(&vdev->isr, 0x3);
-        vdev->generation++;
-        if (k->notify) {
-            k->notify(bus->parent, vdev->config_vector);
+        if (swiotlb_stops_back_end(vdev)) {
+            vdc->set_status(vdev, swiotlb_back_end_status(vdev, vdev->status));
         }
+        swiotlb_interrupt(vdev);
     }
     object_unref(OBJECT(vdev));
 }
@@ -81,19 +106,8 @@ void swiotlb_notify_error(VirtIODevice *vdev)
     }
 }
 
-static void swiotlb_reject(SwiotlbDevice *s, hwaddr addr, hwaddr len,
-                           bool is_write, const char *reason)
+static void swiotlb_stop(VirtIODevice *vdev)
 {
-    VirtIODevice *vdev = s->vdev;
-    const char *direction = is_write ? "write" : "read";
-
-    qatomic_inc(&s->rejected);
-    trace_swiotlb_reject(s->name, addr, len, direction, reason);
-    if (qemu_loglevel_mask(LOG_GUEST_ERROR) && swiotlb_log_allowed(s)) {
-        qemu_log("swiotlb: %s: rejected %s of 0x%" PRIx64 " bytes at 0x%"
-                 PRIx64 ": %s\n", s->name, direction, len, addr, reason);
-    }
-
     if (vdev->broken) {
         return;
     }
@@ -103,13 +117,42 @@ static void swiotlb_reject(SwiotlbDevice *s, hwaddr addr, hwaddr len,
     swiotlb_tell_driver(vdev);
 }
 
+static void swiotlb_reject(SwiotlbDevice *s, hwaddr addr, hwaddr len,
+                           bool is_write, const char *reason)
+{
+    const char *direction = is_write ? "write" : "read";
+
+    qatomic_inc(&s->rejected);
+    trace_swiotlb_reject(s->name, addr, len, direction, reason);
+    if (qemu_loglevel_mask(LOG_GUEST_ERROR) && swiotlb_log_allowed(s)) {
+        qemu_log("swiotlb: %s: rejected %s of 0x%" PRIx64 " bytes at 0x%"
+                 PRIx64 ": %s\n", s->name, direction, len, addr, reason);
+    }
+    swiotlb_stop(s->vdev);
+}
+
+void swiotlb_back_end_failed(VirtIODevice *vdev)
+{
+    SwiotlbDevice *s = vdev->swiotlb;
+
+    if (!s || vdev->broken) {
+        return;
+    }
+    qatomic_inc(&s->rejected);
+    trace_swiotlb_back_end_failed(s->name);
+    if (qemu_loglevel_mask(LOG_GUEST_ERROR) && swiotlb_log_allowed(s)) {
+        qemu_log("swiotlb: %s: the back end cannot use what a ring holds; an "
+                 "address may not lie inside the window\n", s->name);
+    }
+    swiotlb_stop(vdev);
+}
+
 static bool swiotlb_accepted(const VirtIODevice *vdev)
 {
     return virtio_vdev_has_feature(vdev, VIRTIO_F_SWIOTLB);
 }
 
-/* Decides, if that is still to be done, once FEATURES_OK is set */
-static bool swiotlb_is_ordinary(SwiotlbDevice *s)
+bool swiotlb_is_ordinary(SwiotlbDevice *s)
 {
     int phase;
 
@@ -339,6 +382,17 @@ bool swiotlb_stopped(VirtIODevice *vdev)
     return vdev->swiotlb && vdev->broken;
 }
 
+bool swiotlb_stops_back_end(VirtIODevice *vdev)
+{
+    return swiotlb_stopped(vdev) && vdev->swiotlb->external;
+}
+
+uint8_t swiotlb_back_end_status(VirtIODevice *vdev, uint8_t status)
+{
+    return swiotlb_stops_back_end(vdev) ? status & ~VIRTIO_CONFIG_S_DRIVER_OK :
+           status;
+}
+
 void swiotlb_confine(VirtIODevice *vdev)
 {
     SwiotlbDevice *s = vdev->swiotlb;
@@ -350,13 +404,14 @@ void swiotlb_confine(VirtIODevice *vdev)
 
 void swiotlb_device_init(SwiotlbDevice *s, VirtIODevice *vdev, Object *owner,
                          MemoryRegion *ram, AddressSpace *platform_as,
-                         bool required)
+                         bool required, bool external)
 {
     uint64_t size = memory_region_size(ram);
 
     swiotlb_window_init(&s->window, size);
     s->name = qdev_get_human_name(DEVICE(owner));
     s->required = required;
+    s->external = external;
     s->phase = SWIOTLB_UNDECIDED;
     s->rejected = 0;
     s->platform_as = platform_as;
@@ -376,7 +431,11 @@ void swiotlb_device_init(SwiotlbDevice *s, VirtIODevice *vdev, Object *owner,
                        "swiotlb-filter");
     /* Never a bounce buffer for what the filter rejects */
     s->filter_as.max_bounce_buffer_size = 0;
+    if (external) {
+        swiotlb_vhost_init(s, owner);
+    }
 
+    QLIST_INSERT_HEAD(&swiotlb_devices, s, next);
     s->vdev = vdev;
     vdev->swiotlb = s;
 }
@@ -386,6 +445,7 @@ void swiotlb_device_cleanup(SwiotlbDevice *s)
     if (!s->vdev) {
         return;
     }
+    QLIST_REMOVE(s, next);
     s->vdev->swiotlb = NULL;
     s->vdev->dma_as = &address_space_memory;
     s->vdev = NULL;
@@ -397,6 +457,9 @@ void swiotlb_device_cleanup(SwiotlbDevice *s)
     memory_region_set_enabled(MEMORY_REGION(&s->filter), false);
     address_space_destroy(&s->ram_as);
     address_space_destroy(&s->filter_as);
+    if (s->external) {
+        swiotlb_vhost_cleanup(s);
+    }
     memory_region_transaction_commit();
     qemu_mutex_destroy(&s->log_lock);
     g_free(g_steal_pointer(&s->name));

@@ -28,7 +28,6 @@ static const struct {
     { "virtio-iommu", "its job is guest memory itself" },
     { "virtio-mem", "its job is guest memory itself" },
     { "virtio-pmem", "its job is guest memory itself" },
-    { "vhost-", "its back end would reach guest memory outside the window" },
 };
 
 static void swiotlb_get_size(Object *obj, Visitor *v, const char *name,
@@ -109,10 +108,20 @@ static bool swiotlb_pci_check_type(VirtIOPCIProxy *proxy, Error **errp)
     return true;
 }
 
+/* The memory backend that the user named, or NULL */
+static HostMemoryBackend *swiotlb_pci_find_memdev(SwiotlbPCI *swiotlb)
+{
+    Object *memdev = object_resolve_path_component(object_get_objects_root(),
+                                                   swiotlb->memdev_id);
+
+    return (HostMemoryBackend *)object_dynamic_cast(memdev,
+                                                    TYPE_MEMORY_BACKEND);
+}
+
 static bool swiotlb_pci_check_memory(SwiotlbPCI *swiotlb, Error **errp)
 {
     const char *id = swiotlb->memdev_id;
-    Object *memdev;
+    HostMemoryBackend *memdev;
     uint64_t size;
 
     if (!id) {
@@ -131,20 +140,19 @@ static bool swiotlb_pci_check_memory(SwiotlbPCI *swiotlb, Error **errp)
                    "backend '%s'", id);
         return false;
     }
-    memdev = object_resolve_path_component(object_get_objects_root(), id);
-    if (!memdev || !object_dynamic_cast(memdev, TYPE_MEMORY_BACKEND)) {
+    memdev = swiotlb_pci_find_memdev(swiotlb);
+    if (!memdev) {
         error_setg(errp, "swiotlb-memdev: there is no memory backend '%s'; "
                    "create it with -object memory-backend-memfd,id=%s,size=64M",
                    id, id);
         return false;
     }
-    if (host_memory_backend_is_mapped(MEMORY_BACKEND(memdev))) {
+    if (host_memory_backend_is_mapped(memdev)) {
         error_setg(errp, "swiotlb-memdev: memory backend '%s' is in use; give "
                    "each device a backend of its own", id);
         return false;
     }
-    size = memory_region_size(host_memory_backend_get_memory(
-                                  MEMORY_BACKEND(memdev)));
+    size = memory_region_size(host_memory_backend_get_memory(memdev));
     if (!swiotlb_window_size_valid(size)) {
         error_setg(errp, "swiotlb-memdev: the size of memory backend '%s', %"
                    PRIu64 ", is not a power of two of 1M or more; set its "
@@ -152,6 +160,14 @@ static bool swiotlb_pci_check_memory(SwiotlbPCI *swiotlb, Error **errp)
         return false;
     }
     return true;
+}
+
+static bool swiotlb_pci_is_shared(SwiotlbPCI *swiotlb)
+{
+    HostMemoryBackend *memdev = swiotlb_pci_find_memdev(swiotlb);
+
+    return memdev->share &&
+           memory_region_get_fd(host_memory_backend_get_memory(memdev)) >= 0;
 }
 
 bool swiotlb_pci_check(VirtIOPCIProxy *proxy, Error **errp)
@@ -385,8 +401,7 @@ static MemoryRegion *swiotlb_pci_get_ram(VirtIOPCIProxy *proxy, Error **errp)
         if (!swiotlb_pci_check_memory(swiotlb, errp)) {
             return NULL;
         }
-        swiotlb->memdev = MEMORY_BACKEND(object_resolve_path_component(
-                              object_get_objects_root(), swiotlb->memdev_id));
+        swiotlb->memdev = swiotlb_pci_find_memdev(swiotlb);
         host_memory_backend_set_mapped(swiotlb->memdev, true);
         ram = host_memory_backend_get_memory(swiotlb->memdev);
     } else if (!swiotlb_pci_init_ram(proxy, errp)) {
@@ -398,14 +413,30 @@ static MemoryRegion *swiotlb_pci_get_ram(VirtIOPCIProxy *proxy, Error **errp)
     return ram;
 }
 
-static bool swiotlb_pci_check_back_end(VirtIODevice *vdev, Error **errp)
+/* What an external back end cannot do */
+static bool swiotlb_pci_check_back_end(VirtIOPCIProxy *proxy,
+                                       VhostBackendType type, Error **errp)
 {
-    VirtioDeviceClass *vdc = VIRTIO_DEVICE_GET_CLASS(vdev);
+    SwiotlbPCI *swiotlb = &proxy->swiotlb;
 
-    if (vdc->get_vhost && vdc->get_vhost(vdev)) {
-        error_setg(errp, "swiotlb=on does not work with a vhost back end, "
-                   "which would reach guest memory outside the window; set "
-                   "vhost=off or swiotlb=off");
+    if (SWIOTLB_VDPA_MAPS_EARLY && type == VHOST_BACKEND_TYPE_VDPA) {
+        error_setg(errp, "swiotlb=on does not work with a vDPA device in this "
+                   "version of QEMU, which maps all of guest memory for it; "
+                   "set swiotlb=off");
+        return false;
+    }
+    if (!swiotlb->required &&
+        pci_device_iommu_address_space(&proxy->pci_dev) !=
+        &address_space_memory) {
+        error_setg(errp, "swiotlb-required=off does not work with a vhost "
+                   "back end behind an IOMMU; drop swiotlb-required=off");
+        return false;
+    }
+    if (swiotlb->memdev_id && type == VHOST_BACKEND_TYPE_USER &&
+        !swiotlb_pci_is_shared(swiotlb)) {
+        error_setg(errp, "swiotlb-memdev: a vhost-user back end cannot map "
+                   "memory backend '%s'; use memory-backend-memfd or "
+                   "memory-backend-file with share=on", swiotlb->memdev_id);
         return false;
     }
     return true;
@@ -416,11 +447,13 @@ bool swiotlb_pci_plug(VirtIOPCIProxy *proxy, Error **errp)
     SwiotlbPCI *swiotlb = &proxy->swiotlb;
     VirtIODevice *vdev = virtio_bus_get_device(&proxy->bus);
     MemoryRegion *ram;
+    VhostBackendType back_end;
 
     if (!swiotlb->enabled) {
         return true;
     }
-    if (!swiotlb_pci_check_back_end(vdev, errp) ||
+    back_end = swiotlb_vhost_type(vdev);
+    if ((back_end && !swiotlb_pci_check_back_end(proxy, back_end, errp)) ||
         !swiotlb_pci_choose_bar(proxy, errp) ||
         !swiotlb_pci_check_config_space(proxy, errp)) {
         return false;
@@ -432,7 +465,7 @@ bool swiotlb_pci_plug(VirtIOPCIProxy *proxy, Error **errp)
 
     swiotlb_device_init(&swiotlb->device, vdev, OBJECT(proxy), ram,
                         pci_get_address_space(&proxy->pci_dev),
-                        swiotlb->required);
+                        swiotlb->required, back_end);
     pci_register_bar(&proxy->pci_dev, swiotlb->bar,
                      PCI_BASE_ADDRESS_SPACE_MEMORY |
                      PCI_BASE_ADDRESS_MEM_PREFETCH |

@@ -25,12 +25,14 @@
 
 #include "hw/virtio/swiotlb/compat.h"
 #include "hw/virtio/swiotlb/window.h"
+#include "hw/virtio/vhost-backend.h"
 
 typedef struct SwiotlbDevice SwiotlbDevice;
 typedef struct VirtIODevice VirtIODevice;
 typedef struct VirtIOPCIProxy VirtIOPCIProxy;
 struct VirtioDeviceFeatures;
 struct vhost_dev;
+struct vhost_log;
 
 /* Feature bit. QEMU calls it VIRTIO_F_ANY_LAYOUT, which is legacy only. */
 #define VIRTIO_F_SWIOTLB 27
@@ -72,7 +74,15 @@ struct SwiotlbDevice {
     /* The user asked for ACCESS_PLATFORM: it may not be declined */
     bool platform_wanted;
 
+    /* The back end is another process, or the kernel... */
+    bool external;
+    /* ... and this is all that it sees */
+    MemoryRegion vhost_root;
+    MemoryRegion vhost_window;
+    AddressSpace vhost_as;
+
     VirtIODevice *vdev;
+    QLIST_ENTRY(SwiotlbDevice) next;
 
     /* Log lines in the current interval; protected by log_lock */
     QemuMutex log_lock;
@@ -87,12 +97,13 @@ struct SwiotlbDevice {
  * @ram: RAM of the window's size
  * @platform_as: the bus's view of memory, through an IOMMU if there is one
  * @required: the driver has to accept VIRTIO_F_SWIOTLB
+ * @external: the back end is not in this process
  *
  * Context: BQL held, before VIRTIO_F_ACCESS_PLATFORM is offered for our sake
  */
 void swiotlb_device_init(SwiotlbDevice *s, VirtIODevice *vdev, Object *owner,
                          MemoryRegion *ram, AddressSpace *platform_as,
-                         bool required);
+                         bool required, bool external);
 
 /*
  * swiotlb_device_cleanup: undo swiotlb_device_init(). Nothing to do when it
@@ -198,9 +209,79 @@ swiotlb_name_features(VirtIODevice *vdev,
                       struct VirtioDeviceFeatures *features);
 
 /*
- * swiotlb_vhost_may_start: may an external back end start? Says why not.
+ * swiotlb_is_ordinary: does @s reach what it would without a window? Decides,
+ * if that is still to be done, once FEATURES_OK is set. Context: any thread
  */
-bool swiotlb_vhost_may_start(VirtIODevice *vdev);
+bool swiotlb_is_ordinary(SwiotlbDevice *s);
+
+/* swiotlb_device_of: the device whose window @mr is, or NULL. Context: BQL */
+SwiotlbDevice *swiotlb_device_of(const MemoryRegion *mr);
+
+/*
+ * swiotlb_stops_back_end: has @vdev stopped, so that its external back end is
+ * not to run until a reset? Declared in virtio.h, whose inline functions ask.
+ */
+
+/*
+ * swiotlb_back_end_status: the status that @vdev's back end is to act on when
+ * the driver writes @status.
+ */
+uint8_t swiotlb_back_end_status(VirtIODevice *vdev, uint8_t status);
+
+/*
+ * swiotlb_back_end_failed: @vdev's external back end says that it cannot use
+ * what a ring holds, such as an address that it does not have. Stops @vdev.
+ *
+ * Context: BQL held
+ */
+void swiotlb_back_end_failed(VirtIODevice *vdev);
+
+/*
+ * External back ends. See vhost.c for how they are confined.
+ * Context, for all: BQL held
+ */
+
+/* swiotlb_vhost_init: the address space that @s's back end is to see */
+void swiotlb_vhost_init(SwiotlbDevice *s, Object *owner);
+/* swiotlb_vhost_cleanup: undo it, in a memory transaction of the caller's */
+void swiotlb_vhost_cleanup(SwiotlbDevice *s);
+
+/* swiotlb_vhost_type: what @vdev's external back end is, NONE without one */
+VhostBackendType swiotlb_vhost_type(VirtIODevice *vdev);
+
+/* swiotlb_vhost_as: the memory that @vdev's back end may reach */
+AddressSpace *swiotlb_vhost_as(VirtIODevice *vdev);
+
+/*
+ * swiotlb_vhost_start: make the table of @hdev, which is about to start for
+ * @vdev. False if it is not to start.
+ */
+bool swiotlb_vhost_start(struct vhost_dev *hdev, VirtIODevice *vdev);
+/* swiotlb_vhost_stop: @hdev has stopped, or has not started */
+void swiotlb_vhost_stop(struct vhost_dev *hdev, VirtIODevice *vdev);
+
+/* swiotlb_vhost_sees: may the back end of @vdev, which may be NULL, get @mr? */
+bool swiotlb_vhost_sees(VirtIODevice *vdev, MemoryRegion *mr);
+
+/*
+ * swiotlb_vhost_map: map a ring of @vdev for its back end. Undo with
+ * address_space_unmap() on any address space.
+ *
+ * Returns: host pointer, NULL if the access was refused or is impossible
+ */
+void *swiotlb_vhost_map(VirtIODevice *vdev, hwaddr addr, hwaddr *len,
+                        bool is_write);
+
+/* swiotlb_vhost_allows_iommu: may the back end ask an IOMMU for addresses? */
+bool swiotlb_vhost_allows_iommu(VirtIODevice *vdev);
+
+/*
+ * swiotlb_vhost_scans_log: does @vdev, which may be NULL, look into the log of
+ * dirty memory for itself?
+ */
+bool swiotlb_vhost_scans_log(VirtIODevice *vdev);
+/* swiotlb_vhost_free_log: free the memory of a log that nobody uses any more */
+void swiotlb_vhost_free_log(struct vhost_log *log);
 
 /* The window of a virtio-pci device: its properties and its BAR */
 typedef struct SwiotlbPCI {

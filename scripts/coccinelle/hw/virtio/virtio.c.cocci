@@ -57,6 +57,20 @@ virtio_set_status(..., uint8_t S)
 ...>
 }
 
+// An external back end runs while the driver's status says so; one whose device
+// has stopped is not to start, and is stopped.
+// hunks: 1
+@back_end_status@
+identifier K, V, S;
+@@
+virtio_set_status(..., uint8_t S)
+{
+<...
+- K->set_status(V, S)
++ K->set_status(V, swiotlb_back_end_status(V, S))
+...>
+}
+
 // Only the window asks for ACCESS_PLATFORM: a driver that may decline the one
 // may decline the other.
 // hunks: 1

@@ -12,3 +12,26 @@ AddressSpace *dma_as;
 + struct SwiotlbDevice *swiotlb;
 ...
 };
+
+// hunks: 1
+@back_end_declaration@
+@@
+struct VirtIODevice {
+...
+};
++bool swiotlb_stops_back_end(struct VirtIODevice *vdev);
+
+// A back end that connects again, or a machine that goes on, does not start a
+// device that has stopped.
+// hunks: 1
+@back_end_started@
+typedef VirtIODevice;
+identifier V;
+@@
+virtio_device_started(VirtIODevice *V, ...)
+{
++ if (swiotlb_stops_back_end(V)) {
++     return false;
++ }
+...
+}
