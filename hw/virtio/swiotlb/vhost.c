@@ -116,14 +116,17 @@ bool swiotlb_vhost_sees(VirtIODevice *vdev, MemoryRegion *mr)
 void *swiotlb_vhost_map(VirtIODevice *vdev, hwaddr addr, hwaddr *len,
                         bool is_write)
 {
-    if (!vdev->swiotlb) {
-        return address_space_map(SWIOTLB_VHOST_RINGS_AS(vdev), addr, len,
-                                 is_write, MEMTXATTRS_UNSPECIFIED);
+    SwiotlbDevice *s = vdev->swiotlb;
+
+    if (s && !swiotlb_is_ordinary(s)) {
+        return swiotlb_dma_map(vdev, addr, len,
+                               is_write ? DMA_DIRECTION_FROM_DEVICE :
+                                          DMA_DIRECTION_TO_DEVICE,
+                               MEMTXATTRS_UNSPECIFIED);
     }
-    return swiotlb_dma_map(vdev, addr, len,
-                           is_write ? DMA_DIRECTION_FROM_DEVICE :
-                                      DMA_DIRECTION_TO_DEVICE,
-                           MEMTXATTRS_UNSPECIFIED);
+    return address_space_map(s ? &address_space_memory :
+                                 SWIOTLB_VHOST_RINGS_AS(vdev),
+                             addr, len, is_write, MEMTXATTRS_UNSPECIFIED);
 }
 
 bool swiotlb_vhost_allows_iommu(VirtIODevice *vdev)
