@@ -23,11 +23,31 @@
 static const struct {
     const char *type_prefix;
     const char *reason;
+    const char *instead;
 } unsupported[] = {
-    { "virtio-balloon", "its job is guest memory itself" },
-    { "virtio-iommu", "its job is guest memory itself" },
-    { "virtio-mem", "its job is guest memory itself" },
-    { "virtio-pmem", "its job is guest memory itself" },
+    { "virtio-balloon", "its job is guest memory itself",
+      "set swiotlb=off, or size the guest with pc-dimm" },
+    { "virtio-iommu", "its job is guest memory itself",
+      "set swiotlb=off, or use intel-iommu" },
+    { "virtio-mem", "its job is guest memory itself",
+      "set swiotlb=off, or size the guest with pc-dimm" },
+    { "virtio-pmem", "its job is guest memory itself",
+      "set swiotlb=off, or use virtio-blk-pci" },
+    { "virtio-gpu-gl", "its 3D renderer is not held to the window",
+      "use virtio-gpu-pci or virtio-vga" },
+    { "virtio-gpu-rutabaga", "its 3D renderer is not held to the window",
+      "use virtio-gpu-pci or virtio-vga" },
+};
+
+/* Properties, on when not zero, of types that work without them */
+static const struct {
+    const char *property;
+    const char *reason;
+} unsupported_properties[] = {
+    { "blob", "blob resources are shared with the display by other ways than "
+      "the window" },
+    { "hostmem", "it shows the guest memory that is not in the window" },
+    { "venus", "its 3D renderer is not held to the window" },
 };
 
 static void swiotlb_get_size(Object *obj, Visitor *v, const char *name,
@@ -99,9 +119,41 @@ static bool swiotlb_pci_check_type(VirtIOPCIProxy *proxy, Error **errp)
     for (i = 0; vdev && i < ARRAY_SIZE(unsupported); i++) {
         if (g_str_has_prefix(object_get_typename(vdev),
                              unsupported[i].type_prefix)) {
-            error_setg(errp, "swiotlb=on does not work with %s: %s; set "
-                       "swiotlb=off", object_get_typename(OBJECT(proxy)),
-                       unsupported[i].reason);
+            error_setg(errp, "swiotlb=on does not work with %s: %s; %s",
+                       object_get_typename(OBJECT(proxy)),
+                       unsupported[i].reason,
+                       unsupported[i].instead);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A boolean or a size */
+static bool swiotlb_pci_has_property(Object *obj, const char *name)
+{
+    ObjectProperty *property = object_property_find(obj, name);
+
+    if (!property) {
+        return false;
+    }
+    return g_str_equal(property->type, "bool") ?
+           object_property_get_bool(obj, name, &error_abort) :
+           object_property_get_uint(obj, name, &error_abort);
+}
+
+static bool swiotlb_pci_check_properties(VirtIOPCIProxy *proxy, Error **errp)
+{
+    Object *vdev = object_resolve_path_component(OBJECT(proxy),
+                                                 "virtio-backend");
+    int i;
+
+    for (i = 0; vdev && i < ARRAY_SIZE(unsupported_properties); i++) {
+        const char *name = unsupported_properties[i].property;
+
+        if (swiotlb_pci_has_property(vdev, name)) {
+            error_setg(errp, "swiotlb=on does not work with %s: %s; drop %s",
+                       name, unsupported_properties[i].reason, name);
             return false;
         }
     }
@@ -179,6 +231,7 @@ bool swiotlb_pci_check(VirtIOPCIProxy *proxy, Error **errp)
         return true;
     }
     if (!swiotlb_pci_check_type(proxy, errp) ||
+        !swiotlb_pci_check_properties(proxy, errp) ||
         !swiotlb_pci_check_memory(swiotlb, errp)) {
         return false;
     }
@@ -273,7 +326,7 @@ static bool swiotlb_pci_choose_bar(VirtIOPCIProxy *proxy, Error **errp)
     }
 
     error_setg(errp, "swiotlb=on: no two adjacent BARs are free for the "
-               "window; drop modern-pio-notify=on or hostmem");
+               "window; drop modern-pio-notify=on");
     return false;
 }
 
@@ -298,8 +351,8 @@ static bool swiotlb_pci_check_config_space(VirtIOPCIProxy *proxy, Error **errp)
     }
     if (available < needed) {
         error_setg(errp, "swiotlb=on: no room for one more capability in the "
-                   "config space; drop modern-pio-notify=on or hostmem, or "
-                   "plug the device into the root bus");
+                   "config space; drop modern-pio-notify=on, or plug the "
+                   "device into the root bus");
         return false;
     }
     return true;
