@@ -11,6 +11,7 @@
 #include <linux/io.h>
 #include <linux/scatterlist.h>
 #include <linux/string.h>
+#include <linux/virtio_ids.h>
 
 #include "rogue.h"
 #include "virtio_swiotlb.h"
@@ -39,6 +40,17 @@ static void report_full(struct vsw_device *vd, size_t size)
 			 vd->window.size >> 10);
 }
 
+/*
+ * virtio_crypto hands over each entry of a scatterlist with all that follow it,
+ * so that a request of several entries has later ones twice. The device fills
+ * the first; the others must not be copied over it.
+ */
+static bool is_repeated(struct vsw_device *vd, const struct vsw_slot *slot)
+{
+	return vd->vdev->id.device == VIRTIO_ID_CRYPTO &&
+	       slot->dir == DMA_FROM_DEVICE && vsw_pool_holds(vd->pool, slot);
+}
+
 static dma_addr_t map(struct vsw_device *vd, phys_addr_t buffer, size_t size,
 		      enum dma_data_direction dir, unsigned long attrs)
 {
@@ -52,6 +64,8 @@ static dma_addr_t map(struct vsw_device *vd, phys_addr_t buffer, size_t size,
 	if (vsw_rogue_map(vd, buffer, size, dir))
 		return buffer;
 
+	if (is_repeated(vd, &slot))
+		slot.dir = DMA_TO_DEVICE;
 	offset = vsw_pool_alloc(vd->pool, &slot);
 	if (offset == VSW_NO_SLOT) {
 		if (!(attrs & DMA_ATTR_NO_WARN))

@@ -314,6 +314,41 @@ bool vsw_pool_find(struct vsw_pool *pool, size_t offset, struct vsw_slot *slot,
 	return found;
 }
 
+static bool same(const struct vsw_slot *a, const struct vsw_slot *b)
+{
+	return a->buffer == b->buffer && a->size == b->size && a->dir == b->dir;
+}
+
+static bool block_holds(const struct block *block, const struct vsw_slot *slot)
+{
+	const struct small *small = block->small;
+	unsigned int i;
+
+	if (block->use == BLOCK_RUN)
+		return !block->back && same(&block->slot, slot);
+	for_each_set_bit(i, small->used, POOL_BLOCK >> small->shift) {
+		if (same(&small->slot[i], slot))
+			return true;
+	}
+	return false;
+}
+
+bool vsw_pool_holds(struct vsw_pool *pool, const struct vsw_slot *slot)
+{
+	unsigned long flags;
+	bool found = false;
+	unsigned int i;
+
+	spin_lock_irqsave(&pool->lock, flags);
+	for_each_set_bit(i, pool->busy, pool->blocks) {
+		found = block_holds(&pool->block[i], slot);
+		if (found)
+			break;
+	}
+	spin_unlock_irqrestore(&pool->lock, flags);
+	return found;
+}
+
 static void free_small(struct vsw_pool *pool, struct small *small,
 		       unsigned int i)
 {

@@ -45,6 +45,9 @@ size_t vsw_pool_alloc(struct vsw_pool *pool, const struct vsw_slot *slot);
 bool vsw_pool_find(struct vsw_pool *pool, size_t offset, struct vsw_slot *slot,
 		   size_t *at);
 
+/* Is a buffer mapped that is the same as @slot's, in the same direction? Slow. */
+bool vsw_pool_holds(struct vsw_pool *pool, const struct vsw_slot *slot);
+
 /* False: @offset is not the start of a slot that is in use. */
 bool vsw_pool_free(struct vsw_pool *pool, size_t offset);
 
