@@ -27,12 +27,12 @@ class Context:
         """Without our driver."""
         return initramfs.make(self.build, self.kernel, {})
 
-    def initramfs(self, rogue=False):
+    def initramfs(self, rogue=False, more=None):
         """With the driver; with its test build too if `rogue`."""
         drivers = {'': self.build.driver(self.kernel)}
         if rogue:
             drivers['rogue'] = self.build.driver(self.kernel, rogue=True)
-        return initramfs.make(self.build, self.kernel, drivers)
+        return initramfs.make(self.build, self.kernel, drivers, more)
 
 
 def parser(description):

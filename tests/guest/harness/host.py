@@ -123,9 +123,12 @@ class Entropy:
 
 
 class Server:
-    """An HTTP server on loopback: one file to fetch, and sums of posts."""
+    """An HTTP server: one file to fetch, and sums of posts.
 
-    def __init__(self, mib=16):
+    listener  its socket; by default one on loopback
+    """
+
+    def __init__(self, mib=16, listener=None):
         self.data = pattern(mib * MIB, 'download')
         self.posts = []
         outer = self
@@ -142,7 +145,8 @@ class Server:
                     pass
 
             def do_GET(self):
-                self.reply(outer.data)
+                self.reply(b'small\n' if self.path == '/small'
+                           else outer.data)
 
             def do_POST(self):
                 size = int(self.headers['Content-Length'])
@@ -153,8 +157,12 @@ class Server:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(('127.0.0.1', 0),
-                                                      Handler)
+        self.server = http.server.ThreadingHTTPServer(
+            ('127.0.0.1', 0), Handler, bind_and_activate=not listener)
+        if listener:
+            self.server.socket.close()
+            self.server.socket = listener
+            self.server.server_address = listener.getsockname()
         self.port = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever,
                                        daemon=True)

@@ -24,12 +24,39 @@ FOLDERS = ('bin', 'dev', 'lib', 'lib/mod', 'lib/mod/rogue', 'mnt', 'proc',
            'run', 'sys', 'tmp')
 
 
+class More:
+    """What a guest needs beyond the usual.
+
+    name     of this collection
+    modules  of the kernel, by name
+    tools    programs of this system; the libraries they need come along
+    files    {path in the guest: path here}
+    """
+
+    def __init__(self, name='', modules=(), tools=(), files=None):
+        self.name = name
+        self.modules = tuple(modules)
+        self.files = dict(files or {})
+        for name in tools:
+            program = Path(tool(name)).resolve()
+            self.files[f'bin/{name}'] = program
+            self.files.update(libraries(program))
+
+
 def tool(name):
     path = shutil.which(name, path=os.environ.get('PATH', '')
                         + ':/usr/sbin:/sbin')
     if not path:
         raise BuildError(f'no {name} on this system')
     return path
+
+
+def libraries(program):
+    """The shared objects that a program needs, and where it looks for them."""
+    out = subprocess.run([tool('ldd'), str(program)], check=True,
+                         capture_output=True, text=True).stdout
+    paths = [word for word in out.split() if word.startswith('/')]
+    return {path.lstrip('/'): Path(path).resolve() for path in paths}
 
 
 def modname(path):
@@ -90,29 +117,44 @@ class Cpio:
     def pad(self):
         self.data += bytes(-len(self.data) % 4)
 
+    def add_tree(self, files, known):
+        """Files with the folders above them, except those that are known."""
+        known = set(known)
+        for name, path in sorted(files.items()):
+            for folder in reversed(Path(name).parents):
+                if str(folder) not in ('.', *known):
+                    self.add(str(folder), 0o040755)
+                    known.add(str(folder))
+            self.add(name, 0o100755, path.read_bytes())
+
     def finish(self):
         self.add('TRAILER!!!', 0)
         return bytes(self.data)
 
 
-def make(build, kernel, drivers):
+def make(build, kernel, drivers, more=None):
     """Return the path of the initramfs for `kernel`.
 
     `drivers` maps a folder below lib/mod ('' or 'rogue') to a module file.
     """
+    more = more or More()
     busybox = Path(tool('busybox'))
     scripts = sorted(p for p in GUEST.iterdir() if p.is_file())
-    inputs = [busybox, Path(__file__), *scripts, *drivers.values()]
+    inputs = [busybox, Path(__file__), *scripts, *drivers.values(),
+              *more.files.values()]
 
     digest = hashlib.sha256(kernel.version.encode())
     stat = kernel.image.stat()
     digest.update(f'{stat.st_size} {stat.st_mtime_ns}'.encode())
     for folder, path in sorted(drivers.items()):
         digest.update(f'{folder}={path}'.encode())
+    digest.update(f'{more.modules} {sorted(more.files)}'.encode())
     for path in inputs:
         digest.update(path.read_bytes())
     cache = build.scratch / kernel.version
     kind = {(): 'bare', ('',): 'driver'}.get(tuple(drivers), 'rogue')
+    if more.name:
+        kind = f'{more.name}-{kind}'
     target = cache / f'initramfs-{kind}-{digest.hexdigest()[:16]}.cpio'
     if target.exists():
         return target
@@ -128,8 +170,10 @@ def make(build, kernel, drivers):
     for script in scripts:
         cpio.add(script.name, 0o100755, script.read_bytes())
 
+    cpio.add_tree(more.files, FOLDERS)
+
     needed = []
-    for name in MODULES:
+    for name in dict.fromkeys((*MODULES, *more.modules)):
         order = tree.order(name)
         cpio.add(f'lib/mod/{name}.order', 0o100644,
                  ''.join(f'{n}\n' for n in order).encode())
