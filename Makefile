@@ -57,7 +57,7 @@ help:
 	@echo 'make              build QEMU and the guest module (runs configure first)'
 	@echo 'make demo         build, boot a guest and show what the window does'
 	@echo 'make check        run every test'
-	@echo 'make check-SUITE  run one suite: unit qtest guest fuzz'
+	@echo 'make check-SUITE  run one suite: unit qtest guest devices fuzz'
 	@echo '                  unmodified semantic-patches static docs, or thorough'
 	@echo '                  with the long loops that are in no other'
 	@echo 'make install      install QEMU, the guest module and the manual'

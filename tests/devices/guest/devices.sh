@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=dash disable=SC1091,SC2231
+#
+# What the guest does with the device types that scenarios.sh does not know.
+
+. /scenarios.sh
+
+# of BDF PATTERN: what PATTERN stands for below the device or its virtio device.
+of()
+{
+	local path
+	for path in "/sys/bus/pci/devices/$1"/virtio*/$2 \
+		    "/sys/bus/pci/devices/$1"/$2; do
+		[ -e "$path" ] && basename "$path" && return
+	done
+	return 1
+}
+
+# cdrom BDF BYTES MD5: read BYTES whose sum is MD5.
+cdrom()
+{
+	local dev pattern='host*/target*/*/block/sr*'
+	await 20 of "$1" "$pattern"
+	dev=$(of "$1" "$pattern") || { result cd_appears 1; return; }
+	same cd_read "$(head -c "$2" "/dev/$dev" | sum)" "$3"
+}
+
+# console TTY BYTES MD5: after LISTENING the host sends BYTES; send them back.
+console()
+{
+	local file
+	await 20 test -c "/dev/$1"
+	file=$(mktemp /tmp/console.XXXXXX)
+	exec 4< "/dev/$1"
+	stty raw -echo <&4
+	echo LISTENING
+	head -c "$2" <&4 > "$file"
+	same console_receive "$(sum "$file")" "$3"
+	cat "$file" > "/dev/$1"
+	result console_send $?
+	exec 4<&-
+	rm "$file"
+}
+
+# random NUMBER: from the NUMBERth of the guest's sources.
+random()
+{
+	echo "virtio_rng.$1" > /sys/class/misc/hw_random/rng_current
+	same rng_chosen "$(cat /sys/class/misc/hw_random/rng_current)" "virtio_rng.$1"
+	echo "RNG$1 $(dd if=/dev/hwrng bs=64 count=32 2>/dev/null | base64 | tr -d '\n')"
+}
+
+# events BDF COUNT: that many events of an input device, 24 bytes each.
+events()
+{
+	local dev
+	await 20 of "$1" 'input/input*/event*'
+	dev=$(of "$1" 'input/input*/event*') || { result input_appears 1; return; }
+	{
+		echo LISTENING
+		echo "EVENTS $(head -c $(($2 * 24)) | base64 | tr -d '\n')"
+	} < "/dev/input/$dev"
+}
+
+# paint BDF FILE ROWS STRIDE: FILE's content, over and over, on the screen.
+paint()
+{
+	local dev
+	await 20 of "$1" 'graphics/fb*'
+	dev=$(of "$1" 'graphics/fb*') || { result screen_appears 1; return; }
+	echo "SCREEN $(cat "/sys/class/graphics/$dev/virtual_size")" \
+		"$(cat "/sys/class/graphics/$dev/stride")" \
+		"$(cat "/sys/class/graphics/$dev/bits_per_pixel")"
+	cat "$2" > "/dev/$dev"
+	result screen_painted $?
+}
+
+# play BDF FILE: 48 kHz, 16 bits, stereo.
+play()
+{
+	local card
+	await 20 of "$1" 'sound/card*'
+	card=$(of "$1" 'sound/card*') || { result card_appears 1; return; }
+	aplay -q -D "hw:${card#card},0" -t raw -f S16_LE -r 48000 -c 2 "$2" 2>&1
+	result sound_played $?
+}
+
+# encrypt ALGORITHM KEY IV PLAIN, all in hexadecimal: print the cipher text.
+encrypt()
+{
+	await 20 grep -q "driver *: $1\$" /proc/crypto
+	result cipher_appears $? "$1" || return
+	echo "$4" | unhex > /tmp/plain
+	echo "$2" | unhex > /tmp/key
+	kcapi-enc -e -c "$1" --iv "$3" -i /tmp/plain -o /tmp/cipher \
+		--keyfd 3 3< /tmp/key 2>&1
+	result cipher_run $?
+	echo "CIPHER $(hexdump -ve '1/1 "%02x"' /tmp/cipher)"
+}
+
+unhex()
+{
+	xxd -r -p
+}
+
+# spread BDF PORT: connections from both CPUs, so that all queues are used.
+spread()
+{
+	local iface i
+	iface=$(of "$1" 'net/*')
+	ip link set "$iface" up
+	ip addr add 10.0.2.15/24 dev "$iface"
+	i=0
+	while [ $i -lt 16 ]; do
+		taskset $((1 + i % 2)) wget -q -O /dev/null "http://10.0.2.2:$2/small"
+		i=$((i + 1))
+	done
+	result net_spread $?
+	ip addr flush dev "$iface"
+	ip link set "$iface" down
+}
