@@ -3,7 +3,8 @@
 
 build      where QEMU, its firmware, the kernels and the guest module lie
 initramfs  what the guest starts with: busybox, modules, scenarios
-machine    one running guest: QMP, kernel console, command line
+machine    one running QEMU or guest: QMP, kernel console, command line
+held       what QEMU holds of its host, before and after
 host       the host's half of each device: disk, HTTP server, pattern
 devices    the devices of a guest, and what must hold for each window
 tap        one line for each thing that must hold

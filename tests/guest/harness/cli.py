@@ -35,12 +35,13 @@ class Context:
         return initramfs.make(self.build, self.kernel, drivers, more)
 
 
-def parser(description):
+def parser(description, kernel=True):
     options = argparse.ArgumentParser(description=description)
     options.add_argument('--build', default='build', metavar='DIR',
                          help='build folder (default: build)')
-    options.add_argument('--kernel', default='6.1', metavar='SERIES',
-                         help='kernel to boot, such as 6.1 or 6.12')
+    if kernel:
+        options.add_argument('--kernel', default='6.1', metavar='SERIES',
+                             help='kernel to boot, such as 6.1 or 6.12')
     return options
 
 
@@ -50,7 +51,8 @@ def run(test, options):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     build = Build(options.build)
     try:
-        kernel = build.kernel(options.kernel)
+        kernel = (build.kernel(options.kernel) if hasattr(options, 'kernel')
+                  else None)
     except NoSuchKernel as error:
         tap.skip_all(error)
     with tempfile.TemporaryDirectory(prefix='run-',

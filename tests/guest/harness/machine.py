@@ -83,33 +83,29 @@ def boot(build, kernel, initramfs, append='', loglevel=6):
                    '-append', line]
 
 
-class Machine:
-    """A running guest; use it in a `with` statement."""
+class Qemu:
+    """A running QEMU and its monitor; use it in a `with` statement."""
 
-    def __init__(self, build, kernel, initramfs, args, *, name='guest',
-                 machine='q35', memory='512M', cpus=1, append='',
-                 deadline=120, fds=(), reboot=False):
-        self.folder = build.scratch / kernel.version
+    CHANNELS = ('qmp',)
+
+    def __init__(self, build, folder, args, *, name='qemu', machine='q35',
+                 deadline=120, fds=(), wrapper=()):
+        self.folder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log = self.folder / f'{name}-{os.getpid()}.log'
         self.end = time.monotonic() + deadline * PATIENCE
         self.console_text = ''
         self.expected = None
         self.events = []
-        self.socket = {n: Channel() for n in ('console', 'command', 'qmp')}
+        self.socket = {n: Channel() for n in self.CHANNELS}
         self.argv = [
-            str(build.qemu()), '-machine', machine, '-m', memory,
-            '-smp', str(cpus), *accelerator(), '-nodefaults', '-no-user-config',
-            '-display', 'none', '-d', 'guest_errors', '-D', str(self.log)]
-        if not reboot:
-            self.argv.append('-no-reboot')
+            *wrapper, str(build.qemu()), '-machine', machine, '-nodefaults',
+            '-no-user-config', '-display', 'none',
+            '-d', 'guest_errors', '-D', str(self.log)]
         for name, channel in self.socket.items():
             self.argv += ['-chardev', f'socket,id={name},'
                           f'fd={channel.there.fileno()}']
-        self.argv += ['-serial', 'chardev:console',
-                      '-serial', 'chardev:command',
-                      '-mon', 'chardev=qmp,mode=control',
-                      *boot(build, kernel, initramfs, append), *args]
+        self.argv += ['-mon', 'chardev=qmp,mode=control', *args]
         self.fds = list(fds)
         self.process = None
 
@@ -122,13 +118,15 @@ class Machine:
         for channel in self.socket.values():
             channel.there.close()
         try:
-            self.wait_for(self.greeting, 20, 'QEMU to answer')
-            self.qmp('qmp_capabilities')
-            self.wait_for(self.ready, 90, 'the guest to boot')
+            self.started()
         except BaseException:
             self.__exit__()
             raise
         return self
+
+    def started(self):
+        self.wait_for(self.greeting, 60, 'QEMU to answer')
+        self.qmp('qmp_capabilities')
 
     def __exit__(self, *exc):
         if self.process.poll() is None:
@@ -156,9 +154,9 @@ class Machine:
         for channel in self.socket.values():
             if channel.open:
                 channel.drain()
-        console = self.socket['console']
-        self.console_text += console.buffer.decode(errors='replace')
-        console.buffer.clear()
+        if console := self.socket.get('console'):
+            self.console_text += console.buffer.decode(errors='replace')
+            console.buffer.clear()
 
     def trouble(self):
         """Lines of the console that a healthy kernel never prints."""
@@ -218,14 +216,16 @@ class Machine:
             line = self.socket['qmp'].line()
         return None
 
+    def ask(self, command, arguments):
+        """The monitor's answer: an object with 'return' or with 'error'."""
+        request = {'execute': command, 'arguments': arguments}
+        self.socket['qmp'].send(json.dumps(request).encode() + b'\n')
+        return self.wait_for(self.answer, 20, command)
+
     def qmp(self, command, **arguments):
         """The answer to a monitor command; MachineError for an error."""
-        request = {'execute': command}
-        if arguments:
-            request['arguments'] = {
-                k.replace('_', '-'): v for k, v in arguments.items()}
-        self.socket['qmp'].send(json.dumps(request).encode() + b'\n')
-        message = self.wait_for(self.answer, 20, command)
+        message = self.ask(command, {
+            k.replace('_', '-'): v for k, v in arguments.items()})
         if 'error' in message:
             raise MachineError(f"{command}: {message['error']['desc']}")
         return message['return']
@@ -279,6 +279,29 @@ class Machine:
         data = path.read_bytes()
         path.unlink()
         return data
+
+    def complaints(self):
+        """What QEMU said."""
+        return self.log.with_suffix('.stderr').read_text(errors='replace')
+
+
+class Machine(Qemu):
+    """A running guest."""
+
+    CHANNELS = ('console', 'command', 'qmp')
+
+    def __init__(self, build, kernel, initramfs, args, *, memory='512M',
+                 cpus=1, append='', reboot=False, **options):
+        args = ['-m', memory, '-smp', str(cpus), *accelerator(),
+                '-serial', 'chardev:console', '-serial', 'chardev:command',
+                *([] if reboot else ['-no-reboot']),
+                *boot(build, kernel, initramfs, append), *args]
+        super().__init__(build, build.scratch / kernel.version, args,
+                         **{'name': 'guest', **options})
+
+    def started(self):
+        super().started()
+        self.wait_for(self.ready, 90, 'the guest to boot')
 
     # The guest's command line
 

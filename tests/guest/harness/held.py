@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a running QEMU holds of its host, to compare before and after."""
+
+import os
+import re
+import time
+from collections import Counter
+
+from .machine import PATIENCE
+
+# Code that QEMU translates and RAM of guests grow with use: not leaks.
+LARGE_KIB = 16 << 10
+
+
+class Held:
+    """RAM blocks, open files, mapped windows, private memory."""
+
+    def __init__(self, machine):
+        pid = machine.process.pid
+        lines = machine.hmp('info ramblock').splitlines()[1:]
+        self.blocks = sorted(line.split()[0] for line in lines if line.strip())
+        self.files = sorted(files(pid))
+        self.windows = windows(pid)
+        self.kib = private_kib(pid)
+
+    def __str__(self):
+        return (f'{len(self.blocks)} RAM blocks, {len(self.files)} files, '
+                f'{self.windows} windows, {self.kib} KiB')
+
+    def difference(self, before):
+        """What is here and was not there before, or the other way round."""
+        text = [f'windows {before.windows} -> {self.windows}'] \
+            if self.windows != before.windows else []
+        for old, new in ((before.blocks, self.blocks),
+                         (before.files, self.files)):
+            text += [f'gone: {name} ({number} times)' for name, number
+                     in (Counter(old) - Counter(new)).items()]
+            text += [f'new: {name} ({number} times)' for name, number
+                     in (Counter(new) - Counter(old)).items()]
+        return ', '.join(text)
+
+
+def files(pid):
+    folder = f'/proc/{pid}/fd'
+    for name in os.listdir(folder):
+        try:
+            # Numbers of sockets and pipes say nothing.
+            yield re.sub(r':\[\d+\]', '', os.readlink(f'{folder}/{name}'))
+        except FileNotFoundError:
+            pass
+
+
+def windows(pid):
+    """How many windows without a backend of the user's are mapped."""
+    with open(f'/proc/{pid}/maps', encoding='ascii') as maps:
+        return sum('memfd:swiotlb' in line for line in maps)
+
+
+def private_kib(pid):
+    """Resident private memory in ordinary mappings."""
+    total = size = 0
+    with open(f'/proc/{pid}/smaps', encoding='ascii') as smaps:
+        for line in smaps:
+            if match := re.match(r'([0-9a-f]+)-([0-9a-f]+) (\S+)', line):
+                size = int(match[2], 16) - int(match[1], 16) >> 10
+                if 'x' in match[3]:
+                    size = LARGE_KIB
+            elif line.startswith('Anonymous:') and size < LARGE_KIB:
+                total += int(line.split()[1])
+    return total
+
+
+def check_same(tap, machine, before, what, kib, seconds=15):
+    """QEMU holds what it held before; up to `kib` more of private memory.
+
+    It frees some of it when its threads have come to rest.
+    """
+    def settled():
+        now = Held(machine)
+        good = not now.difference(before) and now.kib <= before.kib + kib
+        late = time.monotonic() > end
+        return now if good or late else None
+
+    end = time.monotonic() + seconds * PATIENCE
+    now = machine.wait_for(settled, 2 * seconds, 'QEMU to give all back')
+    tap.ok(not now.difference(before),
+           f'{what}: as many RAM blocks, files and windows as before',
+           now.difference(before))
+    tap.ok(now.kib <= before.kib + kib,
+           f'{what}: no more than {kib} KiB of memory more than before',
+           f'{before.kib} KiB before, {now.kib} KiB now')
+    return now
