@@ -5,6 +5,7 @@
  */
 
 #include "qemu/osdep.h"
+#include <sys/resource.h>
 #include "qapi/error.h"
 #include "qapi/visitor.h"
 #include "qemu/memfd.h"
@@ -170,6 +171,20 @@ static HostMemoryBackend *swiotlb_pci_find_memdev(SwiotlbPCI *swiotlb)
                                                     TYPE_MEMORY_BACKEND);
 }
 
+/* The kernel answers a file beyond this limit with a signal that ends QEMU. */
+static bool swiotlb_pci_check_file_size(uint64_t size, Error **errp)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_FSIZE, &limit) || size <= limit.rlim_cur) {
+        return true;
+    }
+    error_setg(errp, "swiotlb-size=%" PRIu64 " is more than QEMU may make a "
+               "file, %" PRIu64 "; raise that limit (ulimit -f) or use a "
+               "smaller size", size, (uint64_t)limit.rlim_cur);
+    return false;
+}
+
 static bool swiotlb_pci_check_memory(SwiotlbPCI *swiotlb, Error **errp)
 {
     const char *id = swiotlb->memdev_id;
@@ -183,7 +198,7 @@ static bool swiotlb_pci_check_memory(SwiotlbPCI *swiotlb, Error **errp)
                        swiotlb->size);
             return false;
         }
-        return true;
+        return swiotlb_pci_check_file_size(swiotlb->size, errp);
     }
 
     if (swiotlb->size_set) {
