@@ -57,14 +57,16 @@ int vsw_window_map(struct pci_dev *pdev, struct vsw_window *window)
 	pci_read_config_byte(pdev, pos + CAP(cap.bar), &index);
 	offset = read_lo_hi(pdev, pos + CAP(cap.offset), pos + CAP(offset_hi));
 	size = read_lo_hi(pdev, pos + CAP(cap.length), pos + CAP(length_hi));
+	/* The kernel forgets the type of a BAR that it finds no place for. */
 	if (index >= PCI_STD_NUM_BARS ||
-	    !(pci_resource_flags(pdev, index) & IORESOURCE_MEM)) {
+	    (pci_resource_flags(pdev, index) &&
+	     !(pci_resource_flags(pdev, index) & IORESOURCE_MEM))) {
 		dev_err(dev, "window in BAR %u, which is no memory BAR: a fault of the device\n",
 			index);
 		return -EINVAL;
 	}
 	bar = &pdev->resource[index];
-	if ((bar->flags & IORESOURCE_UNSET) || !bar->start) {
+	if (!bar->flags || (bar->flags & IORESOURCE_UNSET) || !bar->start) {
 		dev_err(dev, "no address for the window's BAR %u: make room for %llu MiB of 64-bit prefetchable memory above this device, or make the window smaller (swiotlb-size)\n",
 			index, size >> 20);
 		return -ENXIO;

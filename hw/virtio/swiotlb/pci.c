@@ -8,10 +8,12 @@
 #include <sys/resource.h>
 #include "qapi/error.h"
 #include "qapi/visitor.h"
+#include "qemu/error-report.h"
 #include "qemu/memfd.h"
 #include "system/system.h"
 #include "migration/vmstate.h"
 #include "standard-headers/linux/virtio_pci.h"
+#include "hw/pci/pci_bridge.h"
 #include "hw/pci/pci_bus.h"
 #include "hw/virtio/virtio-pci.h"
 #include "hw/virtio/swiotlb.h"
@@ -373,6 +375,33 @@ static bool swiotlb_pci_check_config_space(VirtIOPCIProxy *proxy, Error **errp)
     return true;
 }
 
+/*
+ * Firmware has given the port above a hot-plugged device what room it has.
+ * Some guests make more, so this is not an error.
+ */
+static void swiotlb_pci_check_room(VirtIOPCIProxy *proxy, uint64_t size)
+{
+    PCIDevice *port = pci_bridge_get_device(pci_get_bus(&proxy->pci_dev));
+    g_autofree char *name = NULL;
+    pcibus_t base, limit;
+
+    if (!DEVICE(proxy)->hotplugged || !port ||
+        !(pci_get_word(port->config + PCI_COMMAND) & PCI_COMMAND_MEMORY)) {
+        return;
+    }
+    base = pci_bridge_get_base(port, PCI_BASE_ADDRESS_MEM_PREFETCH);
+    limit = pci_bridge_get_limit(port, PCI_BASE_ADDRESS_MEM_PREFETCH);
+    base = ROUND_UP(base, size);
+    if (limit > base && limit - base >= size - 1) {
+        return;
+    }
+    name = qdev_get_human_name(DEVICE(port));
+    warn_report("swiotlb-size: port '%s' has no room for a window of %" PRIu64
+                "M, so the guest may find no place for it; use a "
+                "pcie-root-port with pref64-reserve=%" PRIu64 "M, or a "
+                "smaller window", name, size / MiB, 2 * size / MiB);
+}
+
 static void swiotlb_pci_add_capability(VirtIOPCIProxy *proxy, uint64_t size)
 {
     PCIDevice *dev = &proxy->pci_dev;
@@ -539,6 +568,7 @@ bool swiotlb_pci_plug(VirtIOPCIProxy *proxy, Error **errp)
                      PCI_BASE_ADDRESS_MEM_PREFETCH |
                      PCI_BASE_ADDRESS_MEM_TYPE_64, &swiotlb->device.bar);
     swiotlb_pci_add_capability(proxy, memory_region_size(ram));
+    swiotlb_pci_check_room(proxy, memory_region_size(ram));
     virtio_add_feature(&vdev->host_features, VIRTIO_F_IOMMU_PLATFORM);
     virtio_add_feature(&vdev->host_features, VIRTIO_F_SWIOTLB);
 
