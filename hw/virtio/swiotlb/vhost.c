@@ -139,8 +139,30 @@ bool swiotlb_vhost_scans_log(VirtIODevice *vdev)
     return vdev && vdev->swiotlb;
 }
 
-void swiotlb_vhost_free_log(struct vhost_log *log)
+struct vhost_log *
+swiotlb_vhost_get_log(VirtIODevice *vdev, uint64_t size, bool share,
+                      struct vhost_log *(*alloc)(uint64_t, bool))
 {
+    SwiotlbDevice *s = vdev->swiotlb;
+
+    if (!s) {
+        return NULL;
+    }
+    if (s->vhost_log && s->vhost_log->size == size) {
+        s->vhost_log->refcnt++;
+    } else {
+        s->vhost_log = alloc(size, share);
+    }
+    return s->vhost_log;
+}
+
+void swiotlb_vhost_free_log(VirtIODevice *vdev, struct vhost_log *log)
+{
+    SwiotlbDevice *s = vdev->swiotlb;
+
+    if (s && s->vhost_log == log) {
+        s->vhost_log = NULL;
+    }
     if (log->fd >= 0) {
         qemu_memfd_free(log->log, log->size * sizeof(*log->log), log->fd);
     } else {

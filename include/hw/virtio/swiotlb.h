@@ -80,6 +80,8 @@ struct SwiotlbDevice {
     MemoryRegion vhost_root;
     MemoryRegion vhost_window;
     AddressSpace vhost_as;
+    /* Where it says what it has written to, while that is asked for */
+    struct vhost_log *vhost_log;
 
     VirtIODevice *vdev;
     QLIST_ENTRY(SwiotlbDevice) next;
@@ -276,12 +278,20 @@ void *swiotlb_vhost_map(VirtIODevice *vdev, hwaddr addr, hwaddr *len,
 bool swiotlb_vhost_allows_iommu(VirtIODevice *vdev);
 
 /*
- * swiotlb_vhost_scans_log: does @vdev, which may be NULL, look into the log of
- * dirty memory for itself?
+ * swiotlb_vhost_scans_log: has @vdev, which may be NULL, a log of dirty memory
+ * of its own, that no other back end looks into?
  */
 bool swiotlb_vhost_scans_log(VirtIODevice *vdev);
-/* swiotlb_vhost_free_log: free the memory of a log that nobody uses any more */
-void swiotlb_vhost_free_log(struct vhost_log *log);
+/*
+ * swiotlb_vhost_get_log: a reference to the log of @vdev, which has several
+ * vhost devices if it has several pairs of queues. Made by @alloc if there is
+ * none of @size. NULL without a window.
+ */
+struct vhost_log *
+swiotlb_vhost_get_log(VirtIODevice *vdev, uint64_t size, bool share,
+                      struct vhost_log *(*alloc)(uint64_t, bool));
+/* swiotlb_vhost_free_log: nobody has a reference to @log any more */
+void swiotlb_vhost_free_log(VirtIODevice *vdev, struct vhost_log *log);
 
 /* The window of a virtio-pci device: its properties and its BAR */
 typedef struct SwiotlbPCI {

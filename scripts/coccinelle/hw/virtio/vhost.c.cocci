@@ -145,14 +145,30 @@ vhost_log_alloc(...)
 ...>
 }
 
-// Windows lie at different addresses, so logs have different sizes, of which
-// stock code knows only the one that it made last.
+// A log that back ends share is read for the last time when the last of them
+// lets go of it, by that one's table. The log of a window is its device's.
+// hunks: 2
+@get_log@
+identifier F = {vhost_dev_start, vhost_dev_log_resize};
+identifier D;
+expression B, S, SH;
+@@
+F(struct vhost_dev *D, ...)
+{
+<...
+- vhost_log_get(B, S, SH)
++ (swiotlb_vhost_get_log(D->vdev, S, SH, vhost_log_alloc) ?:
++  vhost_log_get(B, S, SH))
+...>
+}
+
+// Stock code frees the logs that it knows.
 // hunks: 1
 @put_log@
-expression B, S;
-identifier L;
+identifier D, L;
+expression B;
 @@
-vhost_log_put(...)
+vhost_log_put(struct vhost_dev *D, ...)
 {
 <...
   if (vhost_log[B] == L) {
@@ -161,7 +177,7 @@ vhost_log_put(...)
   ...
 - }
 + } else {
-+     swiotlb_vhost_free_log(L);
++     swiotlb_vhost_free_log(D->vdev, L);
 + }
 ...>
 }
