@@ -91,8 +91,6 @@ bool swiotlb_vhost_start(struct vhost_dev *hdev, VirtIODevice *vdev)
     if (base != SWIOTLB_CLOSED) {
         memory_region_set_address(&s->vhost_window, base);
     }
-    /* To a back end this bit is ANY_LAYOUT. */
-    hdev->acked_features &= ~BIT_ULL(VIRTIO_F_SWIOTLB);
     hdev->vdev = vdev;
     swiotlb_vhost_listen(hdev, swiotlb_vhost_as(vdev));
     return true;
@@ -104,6 +102,14 @@ void swiotlb_vhost_stop(struct vhost_dev *hdev, VirtIODevice *vdev)
         hdev->vdev = NULL;
         swiotlb_vhost_listen(hdev, &address_space_memory);
     }
+}
+
+uint64_t swiotlb_vhost_features(VirtIODevice *vdev, uint64_t features)
+{
+    if (vdev->swiotlb) {
+        features &= ~BIT_ULL(VIRTIO_F_SWIOTLB);
+    }
+    return features;
 }
 
 bool swiotlb_vhost_sees(VirtIODevice *vdev, MemoryRegion *mr)

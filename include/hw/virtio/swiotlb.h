@@ -262,6 +262,12 @@ bool swiotlb_vhost_start(struct vhost_dev *hdev, VirtIODevice *vdev);
 /* swiotlb_vhost_stop: @hdev has stopped, or has not started */
 void swiotlb_vhost_stop(struct vhost_dev *hdev, VirtIODevice *vdev);
 
+/*
+ * swiotlb_vhost_features: of @features, which @vdev's driver accepted, those
+ * that its back end is told. To a back end bit 27 is ANY_LAYOUT.
+ */
+uint64_t swiotlb_vhost_features(VirtIODevice *vdev, uint64_t features);
+
 /* swiotlb_vhost_sees: may the back end of @vdev, which may be NULL, get @mr? */
 bool swiotlb_vhost_sees(VirtIODevice *vdev, MemoryRegion *mr);
 

@@ -23,6 +23,25 @@ trace_vhost_dev_start(...);
 ...
 }
 
+// Before each start, and with a table of requests in flight even earlier, the
+// back end is told what the driver accepted.
+// hunks: 1
+@features@
+identifier D, F;
+@@
+vhost_dev_set_features(struct vhost_dev *D, ...)
+{
+<...
+(
+- uint64_t F = D->acked_features;
++ uint64_t F = swiotlb_vhost_features(D->vdev, D->acked_features);
+|
+  virtio_features_copy(F, D->acked_features_ex);
++ F[0] = swiotlb_vhost_features(D->vdev, F[0]);
+)
+...>
+}
+
 // Whether it did not start or stops: from now on the table is nobody's.
 // hunks: 2
 @stop@
