@@ -36,6 +36,14 @@ static uint8_t *map_new(int fd, size_t size)
     return p;
 }
 
+static ino_t inode_of(int fd)
+{
+    struct stat st;
+
+    g_assert_cmpint(fstat(fd, &st), ==, 0);
+    return st.st_ino;
+}
+
 /* Both kinds of bridge window: one for the window, one for the registers. */
 static void open_port(QPCIDevice *port)
 {
@@ -86,6 +94,8 @@ static void make_files(SwiotlbRig *rig, RigFiles *files)
     rig->neighbour = map_new(files->neighbour, RIG_NEIGHBOUR_SIZE);
     rig->neighbour_before = g_malloc(RIG_NEIGHBOUR_SIZE);
     fill(rig->neighbour, RIG_NEIGHBOUR_SIZE, 0xa5a5a5a5a5a5a5a5ull);
+    rig->ram_inode = inode_of(files->ram);
+    rig->neighbour_inode = inode_of(files->neighbour);
     close(disk);
 }
 
@@ -187,9 +197,16 @@ SwiotlbRig *swiotlb_rig_new_full(const char *device, const char *window,
     return rig_new(device, window, extra, false);
 }
 
+SwiotlbRig *swiotlb_rig_new_express_full(const char *device, const char *window,
+                                         const char *extra)
+{
+    return rig_new(device, window, extra, true);
+}
+
 SwiotlbRig *swiotlb_rig_new_express(const char *device, const char *extra)
 {
-    return rig_new(device, "swiotlb=on,swiotlb-size=1M", extra, true);
+    return swiotlb_rig_new_express_full(device, "swiotlb=on,swiotlb-size=1M",
+                                        extra);
 }
 
 void swiotlb_rig_map(SwiotlbRig *rig)

@@ -61,6 +61,9 @@ typedef struct SwiotlbRig {
     uint8_t *disk_before;
     uint8_t *neighbour;
     uint8_t *neighbour_before;
+    /* The files of guest RAM and of the neighbour's window */
+    ino_t ram_inode;
+    ino_t neighbour_inode;
     uint64_t rejected_before;
     int log_fd;
     off_t log_before;
@@ -80,6 +83,8 @@ SwiotlbRig *swiotlb_rig_new_full(const char *device, const char *window,
                                  const char *extra);
 /* The same as swiotlb_rig_new() with the device behind a PCIe root port. */
 SwiotlbRig *swiotlb_rig_new_express(const char *device, const char *extra);
+SwiotlbRig *swiotlb_rig_new_express_full(const char *device, const char *window,
+                                         const char *extra);
 void swiotlb_rig_free(SwiotlbRig *rig);
 /* Put BARs, and bridge windows above them, where this file says. */
 void swiotlb_rig_map(SwiotlbRig *rig);
