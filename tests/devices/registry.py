@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is known of every virtio-pci type: the proof that it works or is refused.
+"""What is known of every virtio-pci type: how it works, or that it is refused.
 
 Works    `text` for the user guide; devices of the common guest and cases of
          our qtests, all of which have to pass
@@ -34,15 +34,18 @@ class Refused:
 
 DATA = 'swiotlb-data-test'
 
-BLOCK = 'The guest reads and writes a disk past its page cache; both sides compare all of it'
-SCSI = ('The guest reads and writes an emulated disk, and reads a CD; both sides compare all '
-        'of it')
+BLOCK = ('The guest reads and writes a disk past its page cache; both sides '
+         'compare all of it')
+SCSI = ('The guest reads and writes an emulated disk, and reads a CD; both '
+        'sides compare all of it')
 NET = 'The guest fetches a file and sends one; both sides compare them'
 SERIAL = 'A megabyte goes to the guest through a port and comes back'
 RNG = 'The guest reads entropy, which is that of the host\'s source, in order'
-P9 = 'The guest mounts a folder of the host, reads a file and writes one; both sides compare'
+P9 = ('The guest mounts a folder of the host, reads a file and writes one; '
+      'both sides compare')
 INPUT = 'Events that QEMU\'s monitor injects arrive in the guest, in order'
-SCREEN = 'The guest paints a picture; a screen dump shows every pixel of it'
+SCREEN = ('The guest paints a picture; a screen dump shows every pixel of it. '
+          '2D; ``blob`` and ``hostmem`` are refused')
 
 LEGACY = Refused(['legacy', 'non-transitional'])
 
@@ -62,14 +65,15 @@ TYPES = {
     'virtio-blk-pci-non-transitional': Works(BLOCK, [(works.Disk,)]),
     'virtio-blk-pci-transitional': LEGACY,
     'virtio-crypto-pci': Works(
-        'The guest encrypts with AES in CBC mode; the result is that of the standard\'s example',
+        'The guest encrypts with AES in CBC mode; the result is that of the '
+        'standard\'s example',
         [(works.Crypto,)]),
     'virtio-gpu-pci': Works(
-        SCREEN + '. 2D; ``blob`` and ``hostmem`` are refused',
+        SCREEN,
         [(works.Screen,)]),
     'virtio-input-host-pci': Works(
-        'Events of a device of the host, which the test stands in for, arrive in the guest, in '
-        'order',
+        'Events of a device of the host, which the test stands in for, '
+        'arrive in the guest, in order',
         [(works.HostInput, [], [(works.EV_KEY, works.KEY_A, 1),
                                 (works.EV_KEY, works.KEY_A, 0)])]),
     'virtio-iommu-pci': Refused(['guest memory itself', 'intel-iommu']),
@@ -88,8 +92,9 @@ TYPES = {
         [(works.EV_ABS, works.ABS_MT_TRACKING_ID, 7),
          (works.EV_ABS, works.ABS_MT_POSITION_X, 1234)])]),
     'virtio-net-pci': Works(
-        NET + '. With merged receive buffers and without, with a control queue and without, with '
-        'two pairs of queues; with ``rss=on`` its configuration is read, and packets arrive',
+        NET + '. With merged receive buffers and without, with a control '
+        'queue and without, with two pairs of queues; with ``rss=on`` its '
+        'configuration is read, and packets arrive',
         [(works.Net,), (works.PlainNet,), (works.QueuesNet,)],
         [(DATA, '/x86_64/swiotlb/data/virtio-net-pci/'
           'rss_is_configured_through_the_window')]),
@@ -119,13 +124,15 @@ TYPES = {
         [(works.EV_ABS, works.ABS_X, 12345),
          (works.EV_ABS, works.ABS_Y, 23456)])]),
     'virtio-vga': Works(
-        SCREEN + '. 2D; ``blob`` and ``hostmem`` are refused',
+        SCREEN,
         [(works.Screen, ',romfile=')]),
 }
 
-# Back ends outside QEMU. One that works has its case in swiotlb-vhost-user-test:
-#     Works('...', qtest=[('swiotlb-vhost-user-test', VHOST_USER_CASE.format(type))])
+VHOST_USER = 'swiotlb-vhost-user-test'
 VHOST_USER_CASE = '/x86_64/swiotlb/vhost-user/{}/moves_data_through_the_window'
+
+# Back ends outside QEMU. One that works is
+#     Works('...', qtest=[(VHOST_USER, VHOST_USER_CASE.format(TYPE))])
 VHOST = Refused(['back end', 'guest memory'])
 TYPES.update({name: VHOST for name in (
     'vhost-scsi-pci',

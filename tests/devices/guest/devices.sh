@@ -5,7 +5,7 @@
 
 . /scenarios.sh
 
-# of BDF PATTERN: what PATTERN stands for below the device or its virtio device.
+# of BDF PATTERN: what it stands for below the device or its virtio device.
 of()
 {
 	local path
@@ -25,7 +25,7 @@ cdrom()
 	same cd_read "$(head -c "$2" "/dev/$dev" | sum)" "$3"
 }
 
-# console TTY BYTES MD5: after LISTENING the host sends BYTES; send them back.
+# console TTY BYTES MD5: say LISTENING; the host sends BYTES; send them back.
 console()
 {
 	local file
@@ -118,4 +118,16 @@ spread()
 	result net_spread $?
 	ip addr flush dev "$iface"
 	ip link set "$iface" down
+}
+
+# stamp BDF WORD: the host's WORD fills the first block; write the second.
+stamp()
+{
+	local dev
+	dev=$(disk "$1") || { result disk_appears 1; return; }
+	same stamp_read "$(dd "if=/dev/$dev" bs=4k count=1 iflag=direct \
+		2>/dev/null | sort -u)" "$2"
+	yes "$2" | head -c 4096 > /tmp/stamp
+	dd if=/tmp/stamp "of=/dev/$dev" bs=4k seek=1 oflag=direct 2>/dev/null
+	result stamp_written $?
 }

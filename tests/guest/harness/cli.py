@@ -46,13 +46,16 @@ def parser(description, kernel=True):
 
 
 def run(test, options):
-    """Run `test(context)`; return the program's exit status."""
+    """Run `test(context)`; return the program's exit status.
+
+    A test without a guest sets the kernel to None.
+    """
     # So that a test which is stopped stops its guest, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     build = Build(options.build)
     try:
-        kernel = (build.kernel(options.kernel) if hasattr(options, 'kernel')
-                  else None)
+        name = getattr(options, 'kernel', None)
+        kernel = build.kernel(name) if name else None
     except NoSuchKernel as error:
         tap.skip_all(error)
     with tempfile.TemporaryDirectory(prefix='run-',
