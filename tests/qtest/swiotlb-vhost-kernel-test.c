@@ -34,9 +34,18 @@ static const Type types[] = {
       "-netdev tap,id=n0,vhost=on,fd=", .queues = 2, .served = 2 },
     { "vhost-scsi", "vhost-scsi-pci,wwpn=naa.5000000000000001,num_queues=1",
       "", .queues = 3, .served = 3 },
+    { "vhost-scsi-non-transitional",
+      "vhost-scsi-pci-non-transitional,wwpn=naa.5000000000000001,num_queues=1",
+      "", .queues = 3, .served = 3 },
     { "vhost-vsock", "vhost-vsock-pci,guest-cid=3", "",
       .queues = 3, .served = 2 },
+    { "vhost-vsock-non-transitional",
+      "vhost-vsock-pci-non-transitional,guest-cid=3", "",
+      .queues = 3, .served = 2 },
     { "vhost-vdpa", "vhost-vdpa-device-pci,vhostdev=" SHIM_VDPA_BLK, "",
+      .queues = 1, .served = 1, .vdpa = true },
+    { "vhost-vdpa-non-transitional",
+      "vhost-vdpa-device-pci-non-transitional,vhostdev=" SHIM_VDPA_BLK, "",
       .queues = 1, .served = 1, .vdpa = true },
     { "vhost-vdpa-net", "virtio-net-pci,netdev=n0,romfile=",
       "-netdev vhost-vdpa,id=n0,vhostdev=" SHIM_VDPA_NET,
@@ -255,7 +264,8 @@ static void test_plain(const void *opaque)
     guint from;
     Bench b;
 
-    b = bench_new(type, type->vdpa ? "disable-legacy=on" : "", "");
+    b = bench_new(type, type->vdpa && !strstr(type->device, "transitional") ?
+                        "disable-legacy=on" : "", "");
     from = bench_up_plain(&b);
     memory = lines_of(&b, table_word(type), from);
     for (guint i = 0; i < memory->len; i++) {

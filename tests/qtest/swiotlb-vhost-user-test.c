@@ -54,6 +54,9 @@ typedef struct Type {
 static const Type types[] = {
     { "vhost-user-blk", "vhost-user-blk-pci", "chardev=c0,num-queues=2", "",
       .queues = 2, .packed = true },
+    { "vhost-user-blk-non-transitional",
+      "vhost-user-blk-pci-non-transitional", "chardev=c0,num-queues=2", "",
+      .queues = 2, .packed = true },
     { "vhost-user-fs", "vhost-user-fs-pci", "chardev=c0,tag=share", "",
       .queues = 2, .packed = true, .no_config = true },
     { "vhost-user-gpio", "vhost-user-gpio-pci", "chardev=c0", "",
@@ -67,10 +70,16 @@ static const Type types[] = {
       .queues = 2, .packed = true },
     { "vhost-user-rng", "vhost-user-rng-pci", "chardev=c0", "",
       .queues = 1, .packed = true, .no_config = true },
-    /* Stock code does not pass a packed ring on for these two. */
+    /* Stock code does not pass a packed ring on for scsi and vsock. */
     { "vhost-user-scsi", "vhost-user-scsi-pci", "chardev=c0,num_queues=1", "",
       .queues = 3, .no_config = true },
+    { "vhost-user-scsi-non-transitional",
+      "vhost-user-scsi-pci-non-transitional", "chardev=c0,num_queues=1", "",
+      .queues = 3, .no_config = true },
     { "vhost-user-vsock", "vhost-user-vsock-pci", "chardev=c0", "",
+      .queues = 2 },
+    { "vhost-user-vsock-non-transitional",
+      "vhost-user-vsock-pci-non-transitional", "chardev=c0", "",
       .queues = 2 },
     { "vhost-user-snd", "vhost-user-snd-pci", "chardev=c0", "",
       .queues = 4, .packed = true },
@@ -384,7 +393,7 @@ static void test_every_type(void)
         bool known = false;
 
         if (!g_str_has_prefix(name, "vhost-user-") ||
-            g_str_has_suffix(name, "transitional")) {
+            g_str_has_suffix(name, "-pci-transitional")) {
             continue;
         }
         for (int i = 0; i < ARRAY_SIZE(types); i++) {
