@@ -25,12 +25,12 @@ def bare(build, *args):
     return [*command, *args]
 
 
-def start(build, *args):
+def start(build, *args, pass_fds=()):
     """Exit status and messages of a QEMU that is not to start."""
     try:
         run = subprocess.run(bare(build, *args), stdin=subprocess.DEVNULL,
                              capture_output=True, text=True, timeout=60,
-                             check=False)
+                             check=False, pass_fds=pass_fds)
     except subprocess.TimeoutExpired:
         return None, 'QEMU runs'
     return run.returncode, run.stdout + run.stderr

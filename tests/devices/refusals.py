@@ -14,13 +14,16 @@ def joined(*parts):
     return ','.join(part for part in parts if part)
 
 
+def own_lines(errors):
+    return [line for line in errors.splitlines() if not SANITIZER.match(line)]
+
+
 def at_start(record, build, qtype, refused, option=''):
     """The message, without what says whose it is; None if there is none."""
     device = joined(qtype, refused.options, option, 'swiotlb=on')
     status, errors = start(build, '-machine', refused.machine,
                            *refused.before, '-device', device)
-    lines = [line for line in errors.splitlines()
-             if not SANITIZER.match(line)]
+    lines = own_lines(errors)
     record.equal(status, 1, 'QEMU does not start')
     if not record.equal(len(lines), 1, 'it says why in one line'):
         record.tap.note('\n'.join(lines))
@@ -62,3 +65,15 @@ def at_run_time(record, build, qtype, refused, message, option=''):
         good = qemu.ask('device_add', driver='virtio-rng-pci', id='dev0',
                         swiotlb=True)
         record.ok('error' not in good, 'its id is free', good)
+
+
+def vhost_net(record, build, network):
+    """A kernel without vhost-net: the network back end says so itself."""
+    status, errors = start(
+        build, '-netdev', f'tap,id=net,fd={network.taps[0]},vhost=on',
+        '-device', 'virtio-net-pci,netdev=net,romfile=,swiotlb=on',
+        pass_fds=network.taps)
+    record.equal(status, 1, 'vhost=on without vhost-net: QEMU does not start')
+    lines = own_lines(errors)
+    record.ok(len(lines) == 1 and 'vhost' in lines[0],
+              'it says why in one line', errors)

@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 
 from common import HERE, MachineError, devices, host, initramfs
-from tap_network import TapNetwork
+from tap_network import NoNetwork, TapNetwork
 
 MIB = 1 << 20
 LOAD = '. /devices.sh; '
@@ -67,6 +67,12 @@ class Proof:
         self.name = name
         self.qtype = qtype
         self.fds = []
+
+    def missing(self, tree):
+        """What this guest or this host lacks for it, or ''."""
+        lacks = [name for name in self.modules
+                 if name not in tree.builtin | set(tree.files)]
+        return f"the kernel has no {' '.join(lacks)}" if lacks else ''
 
     def before(self):
         """Arguments of QEMU that the device needs."""
@@ -216,8 +222,14 @@ class QueuesNet(Net):
     switches = ',mq=on,vectors=6'
     size = '16M'
 
+    def missing(self, tree):
+        try:
+            self.network = TapNetwork(2)
+        except NoNetwork as error:
+            return f'no tap device: {error}'
+        return super().missing(tree)
+
     def before(self):
-        self.network = TapNetwork(2)
         self.server = host.Server(2, self.network.listener)
         self.fds = self.network.taps
         fds = ':'.join(map(str, self.fds))
