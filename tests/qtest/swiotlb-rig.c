@@ -163,8 +163,9 @@ static void map_neighbour(SwiotlbRig *rig)
     swiotlb_driver_free(neighbour);
 }
 
-static SwiotlbRig *rig_new(const char *device, const char *window,
-                           const char *extra, bool express)
+/* A machine whose BARs are nowhere yet */
+static SwiotlbRig *rig_start(const char *device, const char *window,
+                             const char *extra, bool express)
 {
     SwiotlbRig *rig = g_new0(SwiotlbRig, 1);
     g_autofree char *args = NULL;
@@ -178,7 +179,6 @@ static SwiotlbRig *rig_new(const char *device, const char *window,
     drop_files(&files);
 
     rig->bus = qpci_new_pc(rig->qts, NULL);
-    map_neighbour(rig);
     if (express) {
         rig->port = qpci_device_find(rig->bus, RIG_PORT_DEVFN);
         g_assert_nonnull(rig->port);
@@ -186,9 +186,25 @@ static SwiotlbRig *rig_new(const char *device, const char *window,
     }
     rig->drv = swiotlb_driver_new(rig->qts, rig->bus, express ?
                                   RIG_EXPRESS_DEVFN : RIG_DEVFN, RIG_DEVICE);
+
+    return rig;
+}
+
+static SwiotlbRig *rig_new(const char *device, const char *window,
+                           const char *extra, bool express)
+{
+    SwiotlbRig *rig = rig_start(device, window, extra, express);
+
+    map_neighbour(rig);
     swiotlb_rig_map(rig);
 
     return rig;
+}
+
+SwiotlbRig *swiotlb_rig_new_unmapped(const char *device, const char *window,
+                                     const char *extra)
+{
+    return rig_start(device, window, extra, false);
 }
 
 SwiotlbRig *swiotlb_rig_new_full(const char *device, const char *window,

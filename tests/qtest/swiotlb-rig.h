@@ -85,6 +85,9 @@ SwiotlbRig *swiotlb_rig_new_full(const char *device, const char *window,
 SwiotlbRig *swiotlb_rig_new_express(const char *device, const char *extra);
 SwiotlbRig *swiotlb_rig_new_express_full(const char *device, const char *window,
                                          const char *extra);
+/* The same as swiotlb_rig_new_full() with no BAR mapped. */
+SwiotlbRig *swiotlb_rig_new_unmapped(const char *device, const char *window,
+                                     const char *extra);
 void swiotlb_rig_free(SwiotlbRig *rig);
 /* Put BARs, and bridge windows above them, where this file says. */
 void swiotlb_rig_map(SwiotlbRig *rig);

@@ -38,6 +38,13 @@
 
 #endif
 
+/* Where qemu_loadvm_section_start_full() wants its errors */
+#if SWIOTLB_QEMU_AT_LEAST(10, 2)
+#define SWIOTLB_LOADVM_ERRP errp
+#else
+#define SWIOTLB_LOADVM_ERRP NULL
+#endif
+
 /* The last argument of a class_init function points to this. */
 #if SWIOTLB_QEMU_AT_LEAST(10, 1)
 #define SWIOTLB_CLASS_DATA const void

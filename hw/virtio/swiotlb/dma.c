@@ -374,6 +374,7 @@ void swiotlb_reset(VirtIODevice *vdev)
     if (s) {
         trace_swiotlb_reset(s->name);
         qatomic_set(&s->phase, SWIOTLB_UNDECIDED);
+        s->last_base = qatomic_read(&s->window.base);
     }
 }
 
@@ -409,6 +410,7 @@ void swiotlb_device_init(SwiotlbDevice *s, VirtIODevice *vdev, Object *owner,
     uint64_t size = memory_region_size(ram);
 
     swiotlb_window_init(&s->window, size);
+    s->last_base = SWIOTLB_CLOSED;
     s->name = qdev_get_human_name(DEVICE(owner));
     s->required = required;
     s->external = external;

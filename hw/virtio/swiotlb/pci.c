@@ -9,9 +9,7 @@
 #include "qapi/error.h"
 #include "qapi/visitor.h"
 #include "qemu/error-report.h"
-#include "qemu/memfd.h"
 #include "system/system.h"
-#include "migration/vmstate.h"
 #include "standard-headers/linux/virtio_pci.h"
 #include "hw/pci/pci_bridge.h"
 #include "hw/pci/pci_bus.h"
@@ -446,6 +444,10 @@ static void swiotlb_pci_commit(MemoryListener *listener)
     if (base == SWIOTLB_CLOSED) {
         trace_swiotlb_pci_close(device->name);
     } else {
+        /* Not while it is loaded: that says by itself where the window was. */
+        if (device->vdev->vm_running && !device->vdev->broken) {
+            device->last_base = base;
+        }
         trace_swiotlb_pci_open(device->name, base, device->window.size);
     }
 }
@@ -472,9 +474,7 @@ static void swiotlb_pci_machine_done(Notifier *notifier, void *data)
 static bool swiotlb_pci_init_ram(VirtIOPCIProxy *proxy, Error **errp)
 {
     SwiotlbPCI *swiotlb = &proxy->swiotlb;
-    int fd = qemu_memfd_create("swiotlb", swiotlb->size, false, 0,
-                               F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL,
-                               errp);
+    int fd = swiotlb_migration_open_ram(DEVICE(proxy), swiotlb->size, errp);
 
     if (fd < 0) {
         return false;
@@ -482,6 +482,7 @@ static bool swiotlb_pci_init_ram(VirtIOPCIProxy *proxy, Error **errp)
     if (!memory_region_init_ram_from_fd(&swiotlb->ram, OBJECT(proxy),
                                         "swiotlb", swiotlb->size, RAM_SHARED,
                                         fd, 0, errp)) {
+        swiotlb_migration_forget_ram(DEVICE(proxy));
         close(fd);
         return false;
     }
@@ -506,7 +507,6 @@ static MemoryRegion *swiotlb_pci_get_ram(VirtIOPCIProxy *proxy, Error **errp)
                       "smaller one): ");
         return NULL;
     }
-    vmstate_register_ram(ram, DEVICE(proxy));
     return ram;
 }
 
@@ -537,6 +537,19 @@ static bool swiotlb_pci_check_back_end(VirtIOPCIProxy *proxy,
         return false;
     }
     return true;
+}
+
+static bool swiotlb_pci_init_migration(SwiotlbPCI *swiotlb, DeviceState *dev,
+                                       Error **errp)
+{
+    SwiotlbSetup setup = {
+        .size = swiotlb->device.window.size,
+        .bar = swiotlb->bar,
+        .required = swiotlb->required,
+        .memdev = swiotlb->memdev,
+    };
+
+    return swiotlb_migration_init(&swiotlb->device, dev, &setup, errp);
 }
 
 bool swiotlb_pci_plug(VirtIOPCIProxy *proxy, Error **errp)
@@ -581,7 +594,7 @@ bool swiotlb_pci_plug(VirtIOPCIProxy *proxy, Error **errp)
     qemu_add_machine_init_done_notifier(&swiotlb->machine_done);
     trace_swiotlb_pci_plug(swiotlb->device.name, swiotlb->bar,
                            memory_region_size(ram));
-    return true;
+    return swiotlb_pci_init_migration(swiotlb, DEVICE(proxy), errp);
 }
 
 void swiotlb_pci_unplug(VirtIOPCIProxy *proxy)
@@ -594,11 +607,13 @@ void swiotlb_pci_unplug(VirtIOPCIProxy *proxy)
     qemu_remove_machine_init_done_notifier(&swiotlb->machine_done);
     qemu_unregister_reset(swiotlb_pci_machine_reset, swiotlb);
     memory_listener_unregister(&swiotlb->listener);
-    vmstate_unregister_ram(swiotlb->device.ram, DEVICE(proxy));
+    swiotlb_migration_cleanup(&swiotlb->device);
     swiotlb_device_cleanup(&swiotlb->device);
     if (swiotlb->memdev) {
         host_memory_backend_set_mapped(swiotlb->memdev, false);
         swiotlb->memdev = NULL;
+    } else {
+        swiotlb_migration_forget_ram(DEVICE(proxy));
     }
 }
 

@@ -31,6 +31,7 @@ typedef struct SwiotlbDevice SwiotlbDevice;
 typedef struct VirtIODevice VirtIODevice;
 typedef struct VirtIOPCIProxy VirtIOPCIProxy;
 struct VirtioDeviceFeatures;
+struct iovec;
 struct vhost_dev;
 struct vhost_log;
 
@@ -50,8 +51,49 @@ typedef enum SwiotlbPhase {
     SWIOTLB_ORDINARY,
 } SwiotlbPhase;
 
+/* What both sides of a migration have to be given alike */
+typedef struct SwiotlbSetup {
+    /* Bytes */
+    uint64_t size;
+    uint8_t bar;
+    bool required;
+    /* The user chose the memory */
+    bool memdev;
+} SwiotlbSetup;
+
+/* What else travels with the device */
+typedef struct SwiotlbState {
+    /* Where the window was for requests that are under way */
+    uint64_t base;
+    uint64_t rejected;
+    /* SwiotlbPhase */
+    uint8_t phase;
+    /* The driver accepted VIRTIO_F_ACCESS_PLATFORM */
+    bool platform;
+} SwiotlbState;
+
+typedef struct SwiotlbMigration {
+    SwiotlbDevice *device;
+    /* NULL while not registered */
+    DeviceState *dev;
+    SwiotlbSetup ours;
+    /* As in the stream */
+    SwiotlbSetup setup;
+    SwiotlbState state;
+    /* The stream being loaded knows this window, and it is like ours */
+    bool compared;
+    /* A request in the stream lies where no request can */
+    bool damaged;
+    QLIST_ENTRY(SwiotlbMigration) next;
+} SwiotlbMigration;
+
 struct SwiotlbDevice {
     SwiotlbWindow window;
+    /*
+     * Where it was last while the device worked: the driver may close or move
+     * it below a device that has stopped with requests under way.
+     */
+    uint64_t last_base;
     /* Device id or path, for messages */
     char *name;
     bool required;
@@ -90,6 +132,8 @@ struct SwiotlbDevice {
     QemuMutex log_lock;
     int64_t log_start_ms;
     unsigned log_lines;
+
+    SwiotlbMigration migration;
 };
 
 /*
@@ -209,6 +253,64 @@ uint32_t swiotlb_offered_features(VirtIODevice *vdev, uint32_t select,
 struct VirtioDeviceFeatures *
 swiotlb_name_features(VirtIODevice *vdev,
                       struct VirtioDeviceFeatures *features);
+
+/*
+ * swiotlb_migration_open_ram: a file of @size bytes for @dev's window. After
+ * cpr-transfer it is the one that the other QEMU hands over.
+ *
+ * Returns: file descriptor, -1 on failure
+ */
+int swiotlb_migration_open_ram(DeviceState *dev, uint64_t size, Error **errp);
+
+/* swiotlb_migration_forget_ram: that file is not to be handed over any more */
+void swiotlb_migration_forget_ram(DeviceState *dev);
+
+/*
+ * swiotlb_migration_init: let the window of @dev travel.
+ *
+ * Returns: false with @errp set if it cannot; cleanup is needed nevertheless
+ * Context: BQL held, after swiotlb_device_init()
+ */
+bool swiotlb_migration_init(SwiotlbDevice *s, DeviceState *dev,
+                            const SwiotlbSetup *setup, Error **errp);
+
+/* swiotlb_migration_cleanup: undo swiotlb_migration_init(), if it was called */
+void swiotlb_migration_cleanup(SwiotlbDevice *s);
+
+/*
+ * swiotlb_section_fits: may the section @idstr of a migration stream be loaded?
+ *
+ * @known: there is something here that it belongs to
+ * @errp: set on failure; if NULL, the error is reported
+ *
+ * False if one side has a window and the other has none.
+ */
+bool swiotlb_section_fits(const char *idstr, bool known, Error **errp);
+
+/*
+ * swiotlb_restore_map: dma_memory_map() for what @vdev had mapped when it was
+ * saved, wherever the window is now. Nothing is rejected.
+ *
+ * Returns: host pointer; NULL if the device could not have had it
+ * Context: BQL held, while @vdev is loaded
+ */
+void *swiotlb_restore_map(VirtIODevice *vdev, dma_addr_t addr, dma_addr_t *len,
+                          DMADirection direction, MemTxAttrs attrs);
+
+/*
+ * swiotlb_restore_segment: the same for a segment of a request, where stock
+ * code ends QEMU when it fails. For a device with a window @segment is emptied
+ * then, and swiotlb_restored() makes the load fail.
+ */
+void *swiotlb_restore_segment(VirtIODevice *vdev, struct iovec *segment,
+                              dma_addr_t addr, dma_addr_t *len,
+                              DMADirection direction, MemTxAttrs attrs);
+
+/* swiotlb_saved: a request of @vdev but for its @ndescs was written to @f */
+void swiotlb_saved(VirtIODevice *vdev, QEMUFile *f, uint32_t ndescs);
+
+/* swiotlb_restored: a request of @vdev was read from @f */
+void swiotlb_restored(VirtIODevice *vdev, QEMUFile *f);
 
 /*
  * swiotlb_is_ordinary: does @s reach what it would without a window? Decides,

@@ -20,13 +20,95 @@ identifier V;
 + swiotlb_cache_init(C, V, A, L, W)
 
 // Buffers. Unassigned memory would be mapped as a bounce buffer.
-// hunks: 2
+// hunks: 1
 @buffers@
 expression A, L, D, M;
 identifier V;
 @@
+virtqueue_map_desc(...)
+{
+<...
 - dma_memory_map(V->dma_as, A, L, D, M)
 + swiotlb_dma_map(V, A, L, D, M)
+...>
+}
+
+// Buffers of requests that were under way when the device was saved. They are
+// where the window was then, and stock code ends QEMU for those that are not.
+// hunks: 1
+@restored_buffers@
+expression S, A, L, D, M;
+identifier V;
+@@
+virtqueue_map_iovec(...)
+{
+<...
+- S.iov_base = dma_memory_map(V->dma_as, A, L, D, M)
++ S.iov_base = swiotlb_restore_segment(V, &S, A, L, D, M)
+...>
+}
+
+// Stock code saves ndescs before the rest of a request and loads it after, so
+// that no request of a packed ring can be loaded. A device that has a window
+// does not save it there...
+// hunks: 1
+@saved_too_early@
+typedef VirtIODevice;
+identifier V;
+@@
+qemu_put_virtqueue_element(VirtIODevice *V, ...)
+{
+<...
+- virtio_host_has_feature(V, VIRTIO_F_RING_PACKED)
++ virtio_host_has_feature(V, VIRTIO_F_RING_PACKED) && !V->swiotlb
+...>
+}
+
+// ... but where it is looked for.
+// hunks: 1
+@saved_request@
+typedef VirtIODevice, QEMUFile, VirtQueueElement;
+identifier V, F, E;
+expression D, L;
+@@
+qemu_put_virtqueue_element(VirtIODevice *V, QEMUFile *F, VirtQueueElement *E)
+{
+<...
+  qemu_put_buffer(F, D, L);
++ swiotlb_saved(V, F, E->ndescs);
+...>
+}
+
+// Only here can the load be made to fail for them.
+// hunks: 1
+@restored_request@
+typedef VirtIODevice, QEMUFile;
+identifier V, F, E;
+@@
+qemu_get_virtqueue_element(VirtIODevice *V, QEMUFile *F, ...)
+{
+<...
+  virtqueue_map(V, E);
++ swiotlb_restored(V, F);
+...>
+}
+
+// The rings of a stopped device may be anywhere, or nowhere. That is no reason
+// for a migration to fail.
+// hunks: 1
+@restored_rings@
+identifier V, I;
+statement S;
+@@
+virtio_load(...)
+{
+<...
+  if (
+-     V->vq[I].vring.desc
++     V->vq[I].vring.desc && !swiotlb_stopped(V)
+  ) S
+...>
+}
 
 // Stock code validates features only once VERSION_1 was accepted; a window
 // needs the check always.

@@ -1,0 +1,731 @@
+/*
+ * The window survives migration, and a machine that does not fit is refused
+ *
+ * Machines are saved to files and loaded from there: what is in the stream can
+ * be looked at, and damaged.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "swiotlb-blk.h"
+#include "swiotlb-stream.h"
+#include "standard-headers/linux/pci_regs.h"
+#include "standard-headers/linux/virtio_blk.h"
+#include "standard-headers/linux/virtio_config.h"
+
+#define ELSEWHERE       0xe8000000ull
+#define WINDOW          "swiotlb=on,swiotlb-size=1M"
+
+typedef struct Case {
+    const char *name;
+    const char *device;
+    const char *extra;
+    uint64_t features;
+} Case;
+
+static const Case cases[] = {
+    {
+        .name = "split",
+        .device = BLK_DEVICE,
+        .extra = BLK_DRIVE,
+    }, {
+        .name = "packed",
+        .device = BLK_DEVICE ",packed=on",
+        .extra = BLK_DRIVE,
+        .features = 1ull << VIRTIO_F_RING_PACKED,
+    }, {
+        .name = "iothread/split",
+        .device = BLK_DEVICE ",iothread=io0",
+        .extra = BLK_DRIVE "-object iothread,id=io0,poll-max-ns=0 ",
+    }, {
+        .name = "iothread/packed",
+        .device = BLK_DEVICE ",packed=on,iothread=io0",
+        .extra = BLK_DRIVE "-object iothread,id=io0,poll-max-ns=0 ",
+        .features = 1ull << VIRTIO_F_RING_PACKED,
+    },
+};
+
+static uint8_t *window_content(SwiotlbRig *rig)
+{
+    uint8_t *content = g_malloc(RIG_WINDOW_SIZE);
+
+    qtest_memread(rig->qts, rig->drv->window, content, RIG_WINDOW_SIZE);
+
+    return content;
+}
+
+static void assert_windows_equal(SwiotlbRig *source, SwiotlbRig *target)
+{
+    g_autofree uint8_t *there = window_content(source);
+    g_autofree uint8_t *here = window_content(target);
+    size_t i;
+
+    for (i = 0; i < RIG_WINDOW_SIZE && here[i] == there[i]; i++) {
+        continue;
+    }
+    if (i < RIG_WINDOW_SIZE) {
+        g_error("the windows differ at 0x%zx: 0x%02x, was 0x%02x", i, here[i],
+                there[i]);
+    }
+}
+
+/* The queue goes on where the other machine left it. */
+static void follow(SwiotlbQueue *vq, SwiotlbTarget *target, SwiotlbRig *from)
+{
+    swiotlb_target_take_over(target, from);
+    vq->drv = target->rig->drv;
+}
+
+static SwiotlbQueue *go(SwiotlbRig *rig, const Case *c)
+{
+    SwiotlbQueue *vq;
+
+    swiotlb_rig_negotiate(rig, c->features);
+    vq = swiotlb_rig_queue(rig, 0);
+    swiotlb_rig_driver_ok(rig);
+    blk_assert_works(rig, vq);
+
+    return vq;
+}
+
+/* One refused access, so that there is something to count */
+static void be_refused_once(SwiotlbRig *rig, const Case *c)
+{
+    SwiotlbQueue *vq = go(rig, c);
+    BlkRequest req;
+
+    blk_request_init(&req, true, 1);
+    req.seg[BLK_DATA].addr = RIG_TARGET;
+    blk_request_fill(rig, &req);
+    swiotlb_queue_add(vq, req.seg, BLK_SEGMENTS);
+    swiotlb_rig_snapshot(rig);
+    swiotlb_queue_kick(vq);
+    swiotlb_rig_assert_stopped(rig, true);
+    swiotlb_queue_free(vq);
+}
+
+static void migrate_idle(const Case *c, bool mapped_elsewhere)
+{
+    SwiotlbRig *source = swiotlb_rig_new(c->device, c->extra);
+    SwiotlbTarget *target = swiotlb_target_new(c->device, WINDOW, c->extra);
+    SwiotlbQueue *vq;
+    BlkRequest req;
+    int stream;
+
+    be_refused_once(source, c);
+    vq = go(source, c);
+    blk_request_init(&req, true, 1);
+    blk_request_fill(source, &req);
+    swiotlb_queue_add(vq, req.seg, BLK_SEGMENTS);
+
+    if (mapped_elsewhere) {
+        swiotlb_driver_map(target->rig->drv, ELSEWHERE, ELSEWHERE + 8 * MiB);
+    }
+    stream = swiotlb_stream_save(source);
+    swiotlb_target_assert_loads(target, stream);
+    follow(vq, target, source);
+    assert_windows_equal(source, target->rig);
+    swiotlb_target_run(target);
+    g_assert_cmpuint(swiotlb_rig_rejected(target->rig), ==, 1);
+
+    /* The request that nobody was told of yet, then others */
+    swiotlb_queue_kick(vq);
+    g_assert_cmpint(swiotlb_queue_wait(vq), ==, 1);
+    blk_assert_works(target->rig, vq);
+    blk_request_init(&req, true, 1);
+    req.seg[BLK_DATA].addr = RIG_TARGET;
+    blk_request_fill(target->rig, &req);
+    swiotlb_queue_add(vq, req.seg, BLK_SEGMENTS);
+    swiotlb_rig_snapshot(target->rig);
+    swiotlb_queue_kick(vq);
+    swiotlb_rig_assert_refused(target->rig, RIG_TARGET, BLK_SECTOR, "read",
+                               true);
+
+    close(stream);
+    swiotlb_queue_free(vq);
+    swiotlb_target_free(target);
+    swiotlb_rig_free(source);
+}
+
+static void test_goes_on(const void *opaque)
+{
+    migrate_idle(opaque, false);
+}
+
+static void test_goes_on_though_target_had_it_elsewhere(const void *opaque)
+{
+    migrate_idle(opaque, true);
+}
+
+/* Write to memory until every page has been sent once, and much is left. */
+static void dirty_ram(SwiotlbRig *rig)
+{
+    uint8_t value = 0;
+
+    while (swiotlb_stream_syncs(rig) < 3) {
+        qtest_memset(rig->qts, 0, ++value, RIG_RAM_SIZE / 2);
+    }
+}
+
+static void set_bandwidth(SwiotlbRig *rig, uint64_t bytes_per_second)
+{
+    qtest_qmp_assert_success(rig->qts,
+                             "{'execute': 'migrate-set-parameters',"
+                             " 'arguments': {'downtime-limit': 1,"
+                             " 'max-bandwidth': %" PRIu64 "}}",
+                             bytes_per_second);
+}
+
+static void test_device_writes_meanwhile_arrive(const void *opaque)
+{
+    const Case *c = opaque;
+    SwiotlbRig *source = swiotlb_rig_new(c->device, c->extra);
+    SwiotlbTarget *target = swiotlb_target_new(c->device, WINDOW, c->extra);
+    SwiotlbQueue *vq = go(source, c);
+    int stream;
+
+    qtest_memset(source->qts, RIG_TABLE, 0x5a, RIG_WINDOW + RIG_WINDOW_SIZE -
+                 RIG_TABLE);
+    set_bandwidth(source, 20 * MiB);
+    stream = swiotlb_stream_start(source);
+    dirty_ram(source);
+    /* What is left now takes longer than all that follows. */
+    set_bandwidth(source, 4 * KiB);
+    for (int i = 0; i < 16; i++) {
+        BlkRequest req;
+
+        blk_request_init_at(&req, i & 1, i, RIG_TABLE + i * 0x4000);
+        blk_request_assert_done(source, vq, &req);
+    }
+    set_bandwidth(source, 1 * GiB);
+    swiotlb_stream_finish(source);
+
+    swiotlb_target_assert_loads(target, stream);
+    follow(vq, target, source);
+    assert_windows_equal(source, target->rig);
+    swiotlb_target_run(target);
+    blk_assert_works(target->rig, vq);
+
+    close(stream);
+    swiotlb_queue_free(vq);
+    swiotlb_target_free(target);
+    swiotlb_rig_free(source);
+}
+
+/*
+ * Requests under way: the disk is slow, by a clock that stands still, and then
+ * fails, so that the request is still there when the machine has stopped.
+ */
+#define SLOW_DRIVE \
+    "-object throttle-group,id=tg0,x-bps-total=2048 " \
+    "-blockdev driver=file,node-name=file,filename=%s " \
+    "-blockdev driver=blkdebug,node-name=fails,image=file," \
+    "inject-error.0.event=none,inject-error.0.iotype=write," \
+    "inject-error.0.errno=5,inject-error.0.once=off " \
+    "-blockdev driver=throttle,node-name=disk,throttle-group=tg0,file=fails "
+
+typedef struct Flight {
+    const char *name;
+    const Case *c;
+    /* What the driver does to the window while the request is under way */
+    void (*disturb)(SwiotlbRig *rig);
+} Flight;
+
+static void close_window(SwiotlbRig *rig)
+{
+    rig->drv->use_cfg_cap = true;
+    swiotlb_driver_command(rig->drv, 0, PCI_COMMAND_MEMORY);
+}
+
+static void take_mastering(SwiotlbRig *rig)
+{
+    swiotlb_driver_command(rig->drv, 0, PCI_COMMAND_MASTER);
+}
+
+static void move_window(SwiotlbRig *rig)
+{
+    swiotlb_driver_move_bar(rig->drv, rig->drv->window_bar, ELSEWHERE);
+}
+
+static void move_window_away_and_close(SwiotlbRig *rig)
+{
+    move_window(rig);
+    close_window(rig);
+}
+
+static char *stopping(const char *device)
+{
+    return g_strconcat(device, ",werror=stop", NULL);
+}
+
+/* A write request that is under way while the machine stands still */
+static void fly(SwiotlbRig *rig, SwiotlbQueue *vq, const BlkRequest *write,
+                void (*disturb)(SwiotlbRig *rig))
+{
+    BlkRequest read;
+
+    /* What this takes of the bandwidth holds back the next. */
+    blk_request_init_at(&read, false, 7, RIG_TABLE);
+    blk_request_assert_done(rig, vq, &read);
+    blk_request_fill(rig, write);
+    swiotlb_queue_add(vq, write->seg, BLK_SEGMENTS);
+    swiotlb_queue_kick(vq);
+    if (disturb) {
+        disturb(rig);
+        g_assert_cmphex(swiotlb_driver_status(rig->drv) &
+                        VIRTIO_CONFIG_S_NEEDS_RESET, !=, 0);
+    }
+    qtest_qmp_assert_success(rig->qts, "{'execute': 'stop'}");
+}
+
+static void assert_on_disk(SwiotlbRig *rig, const BlkRequest *req)
+{
+    gint64 end = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+    const uint8_t *sector = rig->disk + req->sector * BLK_SECTOR;
+
+    while (memcmp(sector, (uint8_t[]) {
+               0xc0 ^ req->sector, 0xc0 ^ req->sector ^ 1,
+               0xc0 ^ req->sector ^ 2, 0xc0 ^ req->sector ^ 3 }, 4)) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        qtest_clock_step(rig->qts, 1000000);
+    }
+}
+
+static void test_request_under_way(const void *opaque)
+{
+    const Flight *flight = opaque;
+    const Case *c = flight->c;
+    g_autofree char *device = stopping(c->device);
+    g_autofree char *slow = g_strconcat(SLOW_DRIVE,
+                                        strstr(c->extra, "-object") ?: "",
+                                        NULL);
+    SwiotlbRig *source = swiotlb_rig_new(device, slow);
+    SwiotlbTarget *first = swiotlb_target_new(device, WINDOW, slow);
+    SwiotlbTarget *second = swiotlb_target_new(device, WINDOW, c->extra);
+    uint64_t rejected;
+    SwiotlbQueue *vq;
+    BlkRequest req;
+    int stream[2];
+
+    swiotlb_rig_negotiate(source, c->features);
+    vq = swiotlb_rig_queue(source, 0);
+    swiotlb_rig_driver_ok(source);
+    blk_request_init(&req, true, 5);
+    fly(source, vq, &req, flight->disturb);
+    rejected = swiotlb_rig_rejected(source);
+
+    /* Twice: the second knows only what the first was told. */
+    stream[0] = swiotlb_stream_save(source);
+    swiotlb_target_assert_loads(first, stream[0]);
+    swiotlb_target_take_over(first, source);
+    stream[1] = swiotlb_stream_save(first->rig);
+    swiotlb_target_assert_loads(second, stream[1]);
+    follow(vq, second, source);
+    g_assert_cmpuint(swiotlb_rig_rejected(second->rig), ==, rejected);
+
+    swiotlb_target_run(second);
+    assert_on_disk(second->rig, &req);
+    if (flight->disturb) {
+        g_assert_cmphex(swiotlb_driver_status(second->rig->drv) &
+                        VIRTIO_CONFIG_S_NEEDS_RESET, !=, 0);
+        swiotlb_queue_free(vq);
+        second->rig->drv->use_cfg_cap = false;
+        swiotlb_rig_map(second->rig);
+        blk_assert_recovers(second->rig, 0);
+    } else {
+        g_assert_cmpint(swiotlb_queue_wait(vq), ==, 1);
+        blk_assert_works(second->rig, vq);
+        swiotlb_queue_free(vq);
+    }
+
+    close(stream[0]);
+    close(stream[1]);
+    swiotlb_target_free(second);
+    swiotlb_target_free(first);
+    swiotlb_rig_free(source);
+}
+
+/* A driver that declined the window has its requests in guest memory. */
+static void test_ordinary_request_under_way(const void *opaque)
+{
+    const uint64_t *features = opaque;
+    const char *window = WINDOW ",swiotlb-required=off";
+    g_autofree char *device = stopping(BLK_DEVICE);
+    SwiotlbRig *source = swiotlb_rig_new_full(device, window, SLOW_DRIVE);
+    SwiotlbTarget *target = swiotlb_target_new(device, window, BLK_DRIVE);
+    SwiotlbQueue *vq;
+    uint64_t area[RING_AREAS];
+    BlkRequest req;
+    int stream;
+
+    g_assert_true(swiotlb_driver_negotiate(source->drv, *features));
+    swiotlb_ring_areas_at(RIG_TARGET_RINGS, area);
+    vq = swiotlb_queue_new(source->drv, 0, area);
+    swiotlb_queue_clear(vq);
+    swiotlb_queue_enable(vq);
+    swiotlb_rig_driver_ok(source);
+    blk_request_init_at(&req, false, 7, RIG_TARGET);
+    blk_request_assert_done(source, vq, &req);
+    blk_request_init_at(&req, true, 5, RIG_TARGET);
+    blk_request_fill(source, &req);
+    swiotlb_queue_add(vq, req.seg, BLK_SEGMENTS);
+    swiotlb_queue_kick(vq);
+    qtest_qmp_assert_success(source->qts, "{'execute': 'stop'}");
+
+    stream = swiotlb_stream_save(source);
+    swiotlb_target_assert_loads(target, stream);
+    follow(vq, target, source);
+    swiotlb_target_run(target);
+    assert_on_disk(target->rig, &req);
+    g_assert_cmpint(swiotlb_queue_wait(vq), ==, 1);
+    blk_request_init_at(&req, true, 6, RIG_TARGET);
+    blk_request_assert_done(target->rig, vq, &req);
+    g_assert_cmpuint(swiotlb_rig_rejected(target->rig), ==, 0);
+
+    close(stream);
+    swiotlb_queue_free(vq);
+    swiotlb_target_free(target);
+    swiotlb_rig_free(source);
+}
+
+typedef struct Mismatch {
+    const char *name;
+    const char *source;
+    const char *target;
+    /* In the one line that says what is wrong */
+    const char *words[3];
+} Mismatch;
+
+#define OBJECT(size) "-object memory-backend-memfd,id=pool1,size=" size " "
+
+static const Mismatch mismatches[] = {
+    {
+        .name = "window_on_source_only",
+        .source = WINDOW,
+        .target = "",
+        .words = { "0000:00:04.0", "set swiotlb=on here" },
+    }, {
+        .name = "window_on_target_only",
+        .source = "",
+        .target = WINDOW,
+        .words = { RIG_DEVICE, "set swiotlb=off here" },
+    }, {
+        .name = "larger_window",
+        .source = WINDOW,
+        .target = "swiotlb=on,swiotlb-size=2M",
+        .words = { RIG_DEVICE, "1048576 on the source", "swiotlb-size" },
+    }, {
+        .name = "smaller_window",
+        .source = "swiotlb=on,swiotlb-size=2M",
+        .target = WINDOW,
+        .words = { RIG_DEVICE, "2097152 on the source", "swiotlb-size" },
+    }, {
+        .name = "window_not_required_on_source",
+        .source = WINDOW ",swiotlb-required=off",
+        .target = WINDOW,
+        .words = { RIG_DEVICE, "swiotlb-required is on here and off on the "
+                   "source" },
+    }, {
+        .name = "window_not_required_on_target",
+        .source = WINDOW,
+        .target = WINDOW ",swiotlb-required=off",
+        .words = { RIG_DEVICE, "swiotlb-required is off here and on on the "
+                   "source" },
+    }, {
+        .name = "memdev_on_source_only",
+        .source = "swiotlb=on,swiotlb-memdev=pool1",
+        .target = WINDOW,
+        .words = { RIG_DEVICE, "only the source has swiotlb-memdev" },
+    }, {
+        .name = "memdev_on_target_only",
+        .source = WINDOW,
+        .target = "swiotlb=on,swiotlb-memdev=pool1",
+        .words = { RIG_DEVICE, "only the destination has swiotlb-memdev" },
+    },
+};
+
+/* One line of ours, the first of all, that has all the words */
+static void assert_refused(SwiotlbTarget *target, int stream,
+                           const char *const words[3])
+{
+    g_autofree char *said = NULL;
+    g_auto(GStrv) lines = NULL;
+
+    g_assert_false(swiotlb_target_load(target, stream));
+    said = swiotlb_target_said(target);
+    lines = g_strsplit(said, "\n", -1);
+    g_assert_true(strstr(lines[0], ": swiotlb: ") ||
+                  g_str_has_prefix(lines[0], "swiotlb: "));
+    for (int i = 0; i < 3 && words[i]; i++) {
+        if (!strstr(lines[0], words[i])) {
+            g_error("'%s' is not in '%s'", words[i], lines[0]);
+        }
+    }
+    for (int i = 1; lines[i]; i++) {
+        g_assert_null(strstr(lines[i], "swiotlb: "));
+    }
+    /* It lives, and can be ended in an orderly way. */
+    qtest_qmp_assert_success(target->rig->qts, "{'execute': 'query-status'}");
+}
+
+static void test_mismatch(const void *opaque)
+{
+    const Mismatch *m = opaque;
+    const char *extra = BLK_DRIVE OBJECT("1M");
+    SwiotlbRig *source = swiotlb_rig_new_full(BLK_DEVICE, m->source, extra);
+    SwiotlbTarget *target = swiotlb_target_new(BLK_DEVICE, m->target, extra);
+    int stream;
+
+    qtest_memset(source->qts, 0, 0x77, RIG_RAM_SIZE / 2);
+    swiotlb_rig_snapshot(target->rig);
+    stream = swiotlb_stream_save(source);
+    assert_refused(target, stream, m->words);
+    g_assert_cmpint(memcmp(target->rig->ram, target->rig->ram_before,
+                           RIG_RAM_SIZE), ==, 0);
+
+    close(stream);
+    swiotlb_target_free(target);
+    swiotlb_rig_free(source);
+}
+
+static void test_backends_of_two_sizes(void)
+{
+    const char *window = "swiotlb=on,swiotlb-memdev=pool1";
+    const char *const words[3] = { "2097152 bytes here", "backends" };
+    SwiotlbRig *source = swiotlb_rig_new_full(BLK_DEVICE, window,
+                                              BLK_DRIVE OBJECT("1M"));
+    SwiotlbTarget *target = swiotlb_target_new(BLK_DEVICE, window,
+                                               BLK_DRIVE OBJECT("2M"));
+    int stream = swiotlb_stream_save(source);
+
+    assert_refused(target, stream, words);
+    close(stream);
+    swiotlb_target_free(target);
+    swiotlb_rig_free(source);
+}
+
+static void test_backends_may_have_different_names(void)
+{
+    const Case *c = &cases[0];
+    SwiotlbRig *source =
+        swiotlb_rig_new_full(BLK_DEVICE, "swiotlb=on,swiotlb-memdev=pool1",
+                             BLK_DRIVE OBJECT("1M"));
+    SwiotlbTarget *target =
+        swiotlb_target_new(BLK_DEVICE, "swiotlb=on,swiotlb-memdev=other",
+                           BLK_DRIVE "-object memory-backend-ram,id=other,"
+                           "size=1M ");
+    SwiotlbQueue *vq = go(source, c);
+    int stream = swiotlb_stream_save(source);
+
+    swiotlb_target_assert_loads(target, stream);
+    follow(vq, target, source);
+    assert_windows_equal(source, target->rig);
+    swiotlb_target_run(target);
+    blk_assert_works(target->rig, vq);
+
+    close(stream);
+    swiotlb_queue_free(vq);
+    swiotlb_target_free(target);
+    swiotlb_rig_free(source);
+}
+
+typedef struct Damage {
+    const char *name;
+    const char *section;
+    off_t offset;
+    const char *bytes;
+    const char *words[3];
+} Damage;
+
+static const Damage damages[] = {
+    {
+        .name = "other_bar",
+        .section = "swiotlb",
+        .offset = 8,
+        .bytes = "\4",
+        .words = { RIG_DEVICE, "swiotlb-bar is 2 here and 4 on the source" },
+    }, {
+        .name = "window_at_odd_address",
+        .section = "swiotlb-state",
+        .offset = 7,
+        .bytes = "\1",
+        .words = { RIG_DEVICE, "the saved state is damaged" },
+    }, {
+        .name = "phase_that_is_none",
+        .section = "swiotlb-state",
+        .offset = 16,
+        .bytes = "\377",
+        .words = { RIG_DEVICE, "the saved state is damaged", "phase 255" },
+    }, {
+        .name = "ordinary_though_window_is_required",
+        .section = "swiotlb-state",
+        .offset = 16,
+        .bytes = "\2",
+        .words = { RIG_DEVICE, "the saved state is damaged", "phase 2" },
+    },
+};
+
+static void test_damaged_section(const void *opaque)
+{
+    const Damage *d = opaque;
+    SwiotlbRig *source = swiotlb_rig_new(BLK_DEVICE, BLK_DRIVE);
+    SwiotlbTarget *target = swiotlb_target_new(BLK_DEVICE, WINDOW, BLK_DRIVE);
+    int stream = swiotlb_stream_save(source);
+    off_t at = swiotlb_stream_section(stream, d->section) + d->offset;
+
+    g_assert_cmpint(pwrite(stream, d->bytes, 1, at), ==, 1);
+    assert_refused(target, stream, d->words);
+
+    close(stream);
+    swiotlb_target_free(target);
+    swiotlb_rig_free(source);
+}
+
+/* Where a request may not lie, and how long it may not be */
+static const struct {
+    const char *name;
+    uint64_t addr;
+    uint64_t len;
+} wrong_places[] = {
+    { "below_window", RIG_WINDOW - 1, BLK_SECTOR },
+    { "above_window", RIG_NEIGHBOUR, BLK_SECTOR },
+    { "over_end_of_window", RIG_NEIGHBOUR - 1, BLK_SECTOR },
+    { "at_end_of_addresses", UINT64_MAX - 1, BLK_SECTOR },
+    { "longer_than_window", RIG_BUFFERS + 0x1000, 0xffffffff },
+    { "longer_than_all", RIG_BUFFERS + 0x1000, UINT64_MAX },
+};
+
+/* Nothing of the request is used, whoever goes on with the machine. */
+static void test_damaged_request(const void *opaque)
+{
+    const int i = GPOINTER_TO_INT(opaque);
+    g_autofree char *device = stopping(BLK_DEVICE);
+    SwiotlbRig *source = swiotlb_rig_new(device, SLOW_DRIVE);
+    SwiotlbTarget *target = swiotlb_target_new(device, WINDOW, BLK_DRIVE);
+    const char *const words[3] = { RIG_DEVICE, "the saved state is damaged" };
+    /* As the stream has them: in the order of the host */
+    uint64_t addr = wrong_places[i].addr, len = wrong_places[i].len;
+    SwiotlbQueue *vq;
+    BlkRequest req;
+    off_t at;
+    int stream;
+
+    swiotlb_rig_negotiate(source, 0);
+    vq = swiotlb_rig_queue(source, 0);
+    swiotlb_rig_driver_ok(source);
+    blk_request_init(&req, true, 5);
+    fly(source, vq, &req, NULL);
+    stream = swiotlb_stream_save(source);
+    /* The last is that of the request: the window comes before it. */
+    at = swiotlb_stream_find(stream, &req.seg[BLK_DATA].addr, sizeof(addr),
+                             true);
+    g_assert_cmpint(pwrite(stream, &addr, sizeof(addr), at), ==, sizeof(addr));
+    at = swiotlb_stream_find(stream, &(uint64_t) { BLK_SECTOR }, sizeof(len),
+                             true);
+    g_assert_cmpint(pwrite(stream, &len, sizeof(len), at), ==, sizeof(len));
+
+    swiotlb_rig_snapshot(target->rig);
+    assert_refused(target, stream, words);
+    qtest_qmp_assert_success(target->rig->qts, "{'execute': 'system_reset'}");
+    qtest_qmp_eventwait(target->rig->qts, "RESET");
+    g_assert_cmpint(memcmp(target->rig->disk, target->rig->disk_before,
+                           RIG_DISK_SIZE), ==, 0);
+
+    close(stream);
+    swiotlb_queue_free(vq);
+    swiotlb_target_free(target);
+    swiotlb_rig_free(source);
+}
+
+static const struct {
+    const char *name;
+    void (*disturb)(SwiotlbRig *rig);
+} disturbances[] = {
+    { "window_stays", NULL },
+    { "window_closed", close_window },
+    { "bus_mastering_off", take_mastering },
+    { "window_moved", move_window },
+    { "window_moved_and_closed", move_window_away_and_close },
+};
+
+static void add_cases(const char *name, GTestDataFunc test)
+{
+    for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+        g_autofree char *path = g_strdup_printf("/swiotlb/migration/%s/%s",
+                                                cases[i].name, name);
+
+        qtest_add_data_func(path, &cases[i], test);
+    }
+}
+
+static void add_flights(void)
+{
+    for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+        for (int j = 0; j < ARRAY_SIZE(disturbances); j++) {
+            Flight *flight = g_new(Flight, 1);
+            g_autofree char *path =
+                g_strdup_printf("/swiotlb/migration/%s/request_under_way/%s",
+                                cases[i].name, disturbances[j].name);
+
+            *flight = (Flight) {
+                .c = &cases[i], .disturb = disturbances[j].disturb,
+            };
+            qtest_add_data_func_full(path, flight, test_request_under_way,
+                                     g_free);
+        }
+    }
+}
+
+static void add_refusals(void)
+{
+    for (int i = 0; i < ARRAY_SIZE(mismatches); i++) {
+        g_autofree char *path =
+            g_strdup_printf("/swiotlb/migration/refused/%s",
+                            mismatches[i].name);
+
+        qtest_add_data_func(path, &mismatches[i], test_mismatch);
+    }
+    for (int i = 0; i < ARRAY_SIZE(damages); i++) {
+        g_autofree char *path =
+            g_strdup_printf("/swiotlb/migration/refused/%s", damages[i].name);
+
+        qtest_add_data_func(path, &damages[i], test_damaged_section);
+    }
+    for (int i = 0; i < ARRAY_SIZE(wrong_places); i++) {
+        g_autofree char *path =
+            g_strdup_printf("/swiotlb/migration/refused/request_%s",
+                            wrong_places[i].name);
+
+        qtest_add_data_func(path, GINT_TO_POINTER(i), test_damaged_request);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const uint64_t ordinary[] = {
+        1ull << VIRTIO_F_VERSION_1,
+        1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_ACCESS_PLATFORM,
+    };
+
+    g_test_init(&argc, &argv, NULL);
+
+    add_cases("device_goes_on", test_goes_on);
+    add_cases("device_goes_on_though_target_had_it_elsewhere",
+              test_goes_on_though_target_had_it_elsewhere);
+    add_cases("device_writes_meanwhile_arrive",
+              test_device_writes_meanwhile_arrive);
+    add_flights();
+    qtest_add_data_func("/swiotlb/migration/ordinary/request_under_way",
+                        &ordinary[0], test_ordinary_request_under_way);
+    qtest_add_data_func("/swiotlb/migration/platform/request_under_way",
+                        &ordinary[1], test_ordinary_request_under_way);
+    add_refusals();
+    qtest_add_func("/swiotlb/migration/refused/backends_of_two_sizes",
+                   test_backends_of_two_sizes);
+    qtest_add_func("/swiotlb/migration/backends_may_have_different_names",
+                   test_backends_may_have_different_names);
+
+    return g_test_run();
+}
