@@ -85,6 +85,18 @@ void blk_request_assert_done(SwiotlbRig *rig, SwiotlbQueue *vq,
     g_assert_cmpmem(data, sizeof(data), on_disk, BLK_SECTOR);
 }
 
+void blk_request_assert_on_disk(SwiotlbRig *rig, const BlkRequest *req)
+{
+    gint64 end = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+    uint8_t data[BLK_SECTOR];
+
+    data_pattern(req, data);
+    while (memcmp(rig->disk + req->sector * BLK_SECTOR, data, sizeof(data))) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        qtest_clock_step(rig->qts, 1000000);
+    }
+}
+
 void blk_assert_works(SwiotlbRig *rig, SwiotlbQueue *vq)
 {
     uint64_t rejected = swiotlb_rig_rejected(rig);

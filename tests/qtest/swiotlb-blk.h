@@ -11,6 +11,17 @@
 
 #define BLK_DRIVE       "-blockdev driver=raw,node-name=disk," \
                         "file.driver=file,file.filename=%s "
+/*
+ * Slow, by a clock that stands still, and then it fails: a write is still there
+ * when the machine has stopped.
+ */
+#define BLK_SLOW_DRIVE \
+    "-object throttle-group,id=tg0,x-bps-total=2048 " \
+    "-blockdev driver=file,node-name=file,filename=%s " \
+    "-blockdev driver=blkdebug,node-name=fails,image=file," \
+    "inject-error.0.event=none,inject-error.0.iotype=write," \
+    "inject-error.0.errno=5,inject-error.0.once=off " \
+    "-blockdev driver=throttle,node-name=disk,throttle-group=tg0,file=fails "
 #define BLK_DEVICE      "virtio-blk-pci,drive=disk"
 
 #define BLK_SECTOR      512
@@ -39,6 +50,8 @@ void blk_request_fill(SwiotlbRig *rig, const BlkRequest *req);
 /* Add, kick, wait; the request must succeed and have done its work. */
 void blk_request_assert_done(SwiotlbRig *rig, SwiotlbQueue *vq,
                              const BlkRequest *req);
+/* Wait until what @req writes is on the disk. */
+void blk_request_assert_on_disk(SwiotlbRig *rig, const BlkRequest *req);
 /* Write and read back through @vq; the counter must not move. */
 void blk_assert_works(SwiotlbRig *rig, SwiotlbQueue *vq);
 /* Reset, negotiate as before, and all works. */

@@ -13,6 +13,8 @@
 #include "standard-headers/linux/virtio_ring.h"
 
 #define WAIT_US         (30 * G_USEC_PER_SEC)
+/* An address at which nothing is mapped */
+#define ELSEWHERE       0xe8000000ull
 #define DESC_SIZE       sizeof(struct vring_desc)
 
 /* Descriptor flags of a packed ring, beyond those it shares with split. */
@@ -167,6 +169,28 @@ void swiotlb_driver_command(SwiotlbDriver *drv, uint16_t set, uint16_t clear)
     uint16_t command = qpci_config_readw(drv->pci, PCI_COMMAND);
 
     qpci_config_writew(drv->pci, PCI_COMMAND, (command | set) & ~clear);
+}
+
+void swiotlb_driver_close_window(SwiotlbDriver *drv)
+{
+    drv->use_cfg_cap = true;
+    swiotlb_driver_command(drv, 0, PCI_COMMAND_MEMORY);
+}
+
+void swiotlb_driver_take_mastering(SwiotlbDriver *drv)
+{
+    swiotlb_driver_command(drv, 0, PCI_COMMAND_MASTER);
+}
+
+void swiotlb_driver_move_window(SwiotlbDriver *drv)
+{
+    swiotlb_driver_move_bar(drv, drv->window_bar, ELSEWHERE);
+}
+
+void swiotlb_driver_move_window_away_and_close(SwiotlbDriver *drv)
+{
+    swiotlb_driver_move_window(drv);
+    swiotlb_driver_close_window(drv);
 }
 
 void swiotlb_driver_map(SwiotlbDriver *drv, uint64_t window, uint64_t modern)

@@ -81,6 +81,11 @@ SwiotlbDriver *swiotlb_driver_new(QTestState *qts, QPCIBus *bus, int devfn,
                                   const char *id);
 void swiotlb_driver_free(SwiotlbDriver *drv);
 
+/* Ways to lose a window; registers can be reached afterwards. */
+void swiotlb_driver_close_window(SwiotlbDriver *drv);
+void swiotlb_driver_take_mastering(SwiotlbDriver *drv);
+void swiotlb_driver_move_window(SwiotlbDriver *drv);
+void swiotlb_driver_move_window_away_and_close(SwiotlbDriver *drv);
 /* Program both BARs, then turn memory decoding and bus mastering on. */
 void swiotlb_driver_map(SwiotlbDriver *drv, uint64_t window, uint64_t modern);
 void swiotlb_driver_move_bar(SwiotlbDriver *drv, int bar, uint64_t addr);

@@ -11,8 +11,6 @@
 #include "qemu/bswap.h"
 #include "swiotlb-blk.h"
 #include "swiotlb-stream.h"
-#include "standard-headers/linux/pci_regs.h"
-#include "standard-headers/linux/virtio_blk.h"
 #include "standard-headers/linux/virtio_config.h"
 
 #define ELSEWHERE       0xe8000000ull
@@ -214,46 +212,12 @@ static void test_device_writes_meanwhile_arrive(const void *opaque)
     swiotlb_rig_free(source);
 }
 
-/*
- * Requests under way: the disk is slow, by a clock that stands still, and then
- * fails, so that the request is still there when the machine has stopped.
- */
-#define SLOW_DRIVE \
-    "-object throttle-group,id=tg0,x-bps-total=2048 " \
-    "-blockdev driver=file,node-name=file,filename=%s " \
-    "-blockdev driver=blkdebug,node-name=fails,image=file," \
-    "inject-error.0.event=none,inject-error.0.iotype=write," \
-    "inject-error.0.errno=5,inject-error.0.once=off " \
-    "-blockdev driver=throttle,node-name=disk,throttle-group=tg0,file=fails "
-
 typedef struct Flight {
     const char *name;
     const Case *c;
     /* What the driver does to the window while the request is under way */
-    void (*disturb)(SwiotlbRig *rig);
+    void (*disturb)(SwiotlbDriver *drv);
 } Flight;
-
-static void close_window(SwiotlbRig *rig)
-{
-    rig->drv->use_cfg_cap = true;
-    swiotlb_driver_command(rig->drv, 0, PCI_COMMAND_MEMORY);
-}
-
-static void take_mastering(SwiotlbRig *rig)
-{
-    swiotlb_driver_command(rig->drv, 0, PCI_COMMAND_MASTER);
-}
-
-static void move_window(SwiotlbRig *rig)
-{
-    swiotlb_driver_move_bar(rig->drv, rig->drv->window_bar, ELSEWHERE);
-}
-
-static void move_window_away_and_close(SwiotlbRig *rig)
-{
-    move_window(rig);
-    close_window(rig);
-}
 
 static char *stopping(const char *device)
 {
@@ -262,7 +226,7 @@ static char *stopping(const char *device)
 
 /* A write request that is under way while the machine stands still */
 static void fly(SwiotlbRig *rig, SwiotlbQueue *vq, const BlkRequest *write,
-                void (*disturb)(SwiotlbRig *rig))
+                void (*disturb)(SwiotlbDriver *drv))
 {
     BlkRequest read;
 
@@ -273,24 +237,11 @@ static void fly(SwiotlbRig *rig, SwiotlbQueue *vq, const BlkRequest *write,
     swiotlb_queue_add(vq, write->seg, BLK_SEGMENTS);
     swiotlb_queue_kick(vq);
     if (disturb) {
-        disturb(rig);
+        disturb(rig->drv);
         g_assert_cmphex(swiotlb_driver_status(rig->drv) &
                         VIRTIO_CONFIG_S_NEEDS_RESET, !=, 0);
     }
     qtest_qmp_assert_success(rig->qts, "{'execute': 'stop'}");
-}
-
-static void assert_on_disk(SwiotlbRig *rig, const BlkRequest *req)
-{
-    gint64 end = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
-    const uint8_t *sector = rig->disk + req->sector * BLK_SECTOR;
-
-    while (memcmp(sector, (uint8_t[]) {
-               0xc0 ^ req->sector, 0xc0 ^ req->sector ^ 1,
-               0xc0 ^ req->sector ^ 2, 0xc0 ^ req->sector ^ 3 }, 4)) {
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-        qtest_clock_step(rig->qts, 1000000);
-    }
 }
 
 static void test_request_under_way(const void *opaque)
@@ -298,7 +249,7 @@ static void test_request_under_way(const void *opaque)
     const Flight *flight = opaque;
     const Case *c = flight->c;
     g_autofree char *device = stopping(c->device);
-    g_autofree char *slow = g_strconcat(SLOW_DRIVE,
+    g_autofree char *slow = g_strconcat(BLK_SLOW_DRIVE,
                                         strstr(c->extra, "-object") ?: "",
                                         NULL);
     SwiotlbRig *source = swiotlb_rig_new(device, slow);
@@ -326,7 +277,7 @@ static void test_request_under_way(const void *opaque)
     g_assert_cmpuint(swiotlb_rig_rejected(second->rig), ==, rejected);
 
     swiotlb_target_run(second);
-    assert_on_disk(second->rig, &req);
+    blk_request_assert_on_disk(second->rig, &req);
     if (flight->disturb) {
         g_assert_cmphex(swiotlb_driver_status(second->rig->drv) &
                         VIRTIO_CONFIG_S_NEEDS_RESET, !=, 0);
@@ -353,7 +304,7 @@ static void test_ordinary_request_under_way(const void *opaque)
     const uint64_t *features = opaque;
     const char *window = WINDOW ",swiotlb-required=off";
     g_autofree char *device = stopping(BLK_DEVICE);
-    SwiotlbRig *source = swiotlb_rig_new_full(device, window, SLOW_DRIVE);
+    SwiotlbRig *source = swiotlb_rig_new_full(device, window, BLK_SLOW_DRIVE);
     SwiotlbTarget *target = swiotlb_target_new(device, window, BLK_DRIVE);
     SwiotlbQueue *vq;
     uint64_t area[RING_AREAS];
@@ -378,7 +329,7 @@ static void test_ordinary_request_under_way(const void *opaque)
     swiotlb_target_assert_loads(target, stream);
     follow(vq, target, source);
     swiotlb_target_run(target);
-    assert_on_disk(target->rig, &req);
+    blk_request_assert_on_disk(target->rig, &req);
     g_assert_cmpint(swiotlb_queue_wait(vq), ==, 1);
     blk_request_init_at(&req, true, 6, RIG_TARGET);
     blk_request_assert_done(target->rig, vq, &req);
@@ -602,7 +553,7 @@ static void test_damaged_request(const void *opaque)
 {
     const int i = GPOINTER_TO_INT(opaque);
     g_autofree char *device = stopping(BLK_DEVICE);
-    SwiotlbRig *source = swiotlb_rig_new(device, SLOW_DRIVE);
+    SwiotlbRig *source = swiotlb_rig_new(device, BLK_SLOW_DRIVE);
     SwiotlbTarget *target = swiotlb_target_new(device, WINDOW, BLK_DRIVE);
     const char *const words[3] = { RIG_DEVICE, "the saved state is damaged" };
     /* As the stream has them: in the order of the host */
@@ -641,13 +592,13 @@ static void test_damaged_request(const void *opaque)
 
 static const struct {
     const char *name;
-    void (*disturb)(SwiotlbRig *rig);
+    void (*disturb)(SwiotlbDriver *drv);
 } disturbances[] = {
     { "window_stays", NULL },
-    { "window_closed", close_window },
-    { "bus_mastering_off", take_mastering },
-    { "window_moved", move_window },
-    { "window_moved_and_closed", move_window_away_and_close },
+    { "window_closed", swiotlb_driver_close_window },
+    { "bus_mastering_off", swiotlb_driver_take_mastering },
+    { "window_moved", swiotlb_driver_move_window },
+    { "window_moved_and_closed", swiotlb_driver_move_window_away_and_close },
 };
 
 static void add_cases(const char *name, GTestDataFunc test)
