@@ -22,6 +22,7 @@
 #include "migration/vmstate.h"
 #include "hw/virtio/virtio.h"
 #include "hw/virtio/swiotlb.h"
+#include "hw/virtio/swiotlb/dirty.h"
 #include "trace.h"
 
 #define SETUP_SECTION "swiotlb"
@@ -194,6 +195,11 @@ bool swiotlb_section_fits(const char *idstr, bool known, Error **errp)
         error_report_err(err);
     }
     return false;
+}
+
+ram_addr_t swiotlb_dirty_offset(RAMBlock *block)
+{
+    return QLIST_EMPTY(&devices) ? 0 : qemu_ram_get_offset(block);
 }
 
 static void *swiotlb_restore_ordinary(SwiotlbDevice *s, dma_addr_t addr,

@@ -6,6 +6,12 @@
 
 #include "qemu/osdep.h"
 #include "hw/virtio/swiotlb.h"
+#include "hw/virtio/swiotlb/dirty.h"
+
+ram_addr_t swiotlb_dirty_offset(RAMBlock *block)
+{
+    return 0;
+}
 
 bool swiotlb_section_fits(const char *idstr, bool known, Error **errp)
 {
