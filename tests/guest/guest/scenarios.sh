@@ -391,3 +391,63 @@ at_once()
 	cat /tmp/at_once/*
 	rm -r /tmp/at_once
 }
+
+# churn NAME COMMAND...: COMMAND again and again until enough_churn. It prints
+# what is wrong, and nothing else.
+churn()
+{
+	local name=$1 rounds=0
+	shift
+	mkdir -p /tmp/churn
+	while [ ! -e /tmp/churn/enough ]; do
+		"$@" >> "/tmp/churn/$name.wrong" 2>&1
+		rounds=$((rounds + 1))
+		echo $rounds > "/tmp/churn/$name.new"
+		mv "/tmp/churn/$name.new" "/tmp/churn/$name.rounds"
+	done
+	rm "/tmp/churn/$name.rounds"
+}
+
+# churned: how often each has been round, and what was wrong.
+churned()
+{
+	(cd /tmp/churn && grep -sH . ./*.rounds | sed 's|^./\(.*\).rounds:|CHURN \1 |'
+	 grep -sH . ./*.wrong | sed 's|^./\(.*\).wrong:|WRONG \1 |')
+}
+
+enough_churn()
+{
+	touch /tmp/churn/enough
+	await 60 eval '! ls /tmp/churn/*.rounds'
+}
+
+# rewrite PATH SEEK MIB: MIB of random content SEEK MiB into it, past all caches
+rewrite()
+{
+	local file got
+	file=$(mktemp /tmp/rewrite.XXXXXX)
+	fresh "$file" "$3"
+	dd "if=$file" "of=$1" bs=64k seek=$(($2 * 16)) oflag=direct \
+		conv=notrunc,fsync 2>/dev/null || echo 'the write failed'
+	got=$(dd "if=$1" bs=64k skip=$(($2 * 16)) count=$(($3 * 16)) \
+		iflag=direct 2>/dev/null | sum)
+	[ "$got" = "$(sum "$file")" ] || echo "got $got, want $(sum "$file")"
+	rm "$file"
+}
+
+# fetch PORT BYTES MD5: a connection may break, but what comes is right.
+fetch()
+{
+	local file
+	file=$(mktemp /tmp/fetch.XXXXXX)
+	wget -q -T 5 -O "$file" "http://10.0.2.2:$1/download" 2>/dev/null
+	[ "$(stat -c %s "$file")" -ne "$2" ] || [ "$(sum "$file")" = "$3" ] ||
+		echo "got $(sum "$file"), want $3"
+	rm "$file"
+}
+
+# entropy: all of it is the host's.
+entropy()
+{
+	dd if=/dev/hwrng bs=64 count=16 2>/dev/null | grep -v '^[0-9]\{15\}$'
+}

@@ -84,12 +84,16 @@ def boot(build, kernel, initramfs, append='', loglevel=6):
 
 
 class Qemu:
-    """A running QEMU and its monitor; use it in a `with` statement."""
+    """A running QEMU and its monitor; use it in a `with` statement.
+
+    incoming  where the machine comes from, as for -incoming
+    qemu      another program than that of the build
+    """
 
     CHANNELS = ('qmp',)
 
     def __init__(self, build, folder, args, *, name='qemu', machine='q35',
-                 deadline=120, fds=(), wrapper=()):
+                 deadline=120, fds=(), wrapper=(), incoming=(), qemu=None):
         self.folder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
         self.log = self.folder / f'{name}-{os.getpid()}.log'
@@ -99,17 +103,29 @@ class Qemu:
         self.events = []
         self.socket = {n: Channel() for n in self.CHANNELS}
         self.argv = [
-            *wrapper, str(build.qemu()), '-machine', machine, '-nodefaults',
-            '-no-user-config', '-display', 'none',
+            *wrapper, str(qemu or build.qemu()), '-machine', machine,
+            '-nodefaults', '-no-user-config', '-display', 'none',
             '-d', 'guest_errors', '-D', str(self.log)]
         for name, channel in self.socket.items():
             self.argv += ['-chardev', f'socket,id={name},'
                           f'fd={channel.there.fileno()}']
         self.argv += ['-mon', 'chardev=qmp,mode=control', *args]
+        for channel in incoming:
+            self.argv += ['-incoming', channel]
         self.fds = list(fds)
         self.process = None
 
     def __enter__(self):
+        self.launch()
+        try:
+            self.meet()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def launch(self):
+        """Start QEMU."""
         self.stderr = self.log.with_suffix('.stderr').open('w+b')
         fds = self.fds + [c.there.fileno() for c in self.socket.values()]
         self.process = subprocess.Popen(
@@ -117,14 +133,9 @@ class Qemu:
             stderr=self.stderr, pass_fds=fds)
         for channel in self.socket.values():
             channel.there.close()
-        try:
-            self.started()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
 
-    def started(self):
+    def meet(self):
+        """Talk to its monitor."""
         self.wait_for(self.greeting, 60, 'QEMU to answer')
         self.qmp('qmp_capabilities')
 
@@ -286,22 +297,28 @@ class Qemu:
 
 
 class Machine(Qemu):
-    """A running guest."""
+    """A running guest.
+
+    boots  False if there is nothing to wait for once QEMU runs
+    """
 
     CHANNELS = ('console', 'command', 'qmp')
 
     def __init__(self, build, kernel, initramfs, args, *, memory='512M',
-                 cpus=1, append='', reboot=False, **options):
+                 cpus=1, append='', reboot=False, boots=True, incoming=(),
+                 **options):
+        self.boots = boots and not incoming
         args = ['-m', memory, '-smp', str(cpus), *accelerator(),
                 '-serial', 'chardev:console', '-serial', 'chardev:command',
                 *([] if reboot else ['-no-reboot']),
                 *boot(build, kernel, initramfs, append), *args]
         super().__init__(build, build.scratch / kernel.version, args,
-                         **{'name': 'guest', **options})
+                         **{'name': 'guest', 'incoming': incoming, **options})
 
-    def started(self):
-        super().started()
-        self.wait_for(self.ready, 90, 'the guest to boot')
+    def meet(self):
+        super().meet()
+        if self.boots:
+            self.wait_for(self.ready, 90, 'the guest to boot')
 
     # The guest's command line
 
