@@ -297,21 +297,21 @@ raw()
 	rm "$file"
 }
 
-# post FILE PORT: busybox's wget stops at the first zero byte.
+# post FILE HOST PORT: busybox's wget stops at the first zero byte.
 post()
 {
 	{
 		printf 'POST /upload HTTP/1.0\r\n'
 		printf 'Content-Length: %d\r\n\r\n' "$(stat -c %s "$1")"
 		cat "$1"
-	} | nc 10.0.2.2 "$2"
+	} | nc "$2" "$3"
 }
 
-# net BDF PORT MIB MD5: fetch MIB whose sum is MD5 from the host's server,
-# then send as much and compare the sum that the server answers.
+# net BDF PORT MIB MD5 [SUBNET]: fetch MIB whose sum is MD5 from the host's
+# server, then send as much and compare the sum that the server answers.
 net()
 {
-	local iface file
+	local iface file subnet="${5:-10.0.2}"
 	await 20 ls -d "/sys/bus/pci/devices/$1"/virtio*/net/*
 	iface=$(basename "/sys/bus/pci/devices/$1"/virtio*/net/*)
 	[ -d "/sys/class/net/$iface" ]
@@ -319,10 +319,10 @@ net()
 	file=$(mktemp /tmp/net.XXXXXX)
 	ip link set lo up
 	ip link set "$iface" up
-	ip addr add 10.0.2.15/24 dev "$iface"
-	same net_download "$(wget -q -O - "http://10.0.2.2:$2/download" | sum)" "$4"
+	ip addr add "$subnet.15/24" dev "$iface"
+	same net_download "$(wget -q -O - "http://$subnet.2:$2/download" | sum)" "$4"
 	fresh "$file" "$3"
-	same net_upload "$(post "$file" "$2" | tail -n 1)" "$(sum "$file")"
+	same net_upload "$(post "$file" "$subnet.2" "$2" | tail -n 1)" "$(sum "$file")"
 	ip addr flush dev "$iface"
 	ip link set "$iface" down
 	rm "$file"
@@ -450,4 +450,43 @@ fetch()
 entropy()
 {
 	dd if=/dev/hwrng bs=64 count=16 2>/dev/null | grep -v '^[0-9]\{15\}$'
+}
+
+# keep_busy COMMAND...: each COMMAND over and over, until come_to_rest. The
+# pauses leave the emulated CPU to others.
+keep_busy()
+{
+	local i=0 command
+	mkdir -p /tmp/busy
+	for command in "$@"; do
+		(while [ ! -e /tmp/busy/stop ]; do
+			eval "$command"
+			sleep 1
+		done) < /dev/null > "/tmp/busy/output$i" 2>&1 &
+		echo $! >> /tmp/busy/pids
+		i=$((i + 1))
+	done
+}
+
+# come_to_rest: once each COMMAND has ended, what they said.
+come_to_rest()
+{
+	local pid
+	: > /tmp/busy/stop
+	while read -r pid; do
+		while kill -0 "$pid" 2>/dev/null; do
+			usleep 100000
+		done
+	done < /tmp/busy/pids
+	cat /tmp/busy/output*
+	rm -r /tmp/busy
+}
+
+# use_rng NAME BLOCKS: so much randomness from that source.
+use_rng()
+{
+	echo "$1" > /sys/class/misc/hw_random/rng_current
+	same rng_is_current "$(cat /sys/class/misc/hw_random/rng_current)" "$1"
+	same rng_read "$(dd if=/dev/hwrng bs=64 "count=$2" 2>/dev/null | wc -c)" \
+		$((64 * $2))
 }

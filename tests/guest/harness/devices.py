@@ -67,10 +67,11 @@ class Fleet:
 
     window  its size; `file` for files that the host can look into; None for
             ordinary devices without
+    ports   each device has a root port of its own, and so is PCI Express
     """
 
     def __init__(self, folder, window, packed=False, queues=1, disk_mib=64,
-                 net_mib=16, raw_mib=16, share_mib=8):
+                 net_mib=16, raw_mib=16, share_mib=8, ports=False):
         self.folder = folder
         self.window = window
         self.packed = packed
@@ -86,6 +87,7 @@ class Fleet:
         self.server = host.Server(net_mib)
         self.port_end, self.port_fd = socket.socketpair()
         self.rng_blocks = 256
+        self.ports = ports
         self.devices = [
             Device('disk', 'virtio-blk-pci',
                    f'drive=disk-image,num-queues={queues},iothread=disk-thread',
@@ -122,7 +124,12 @@ class Fleet:
     def arguments(self):
         common = window_options(self.window, self.packed)
         args = []
-        for device in self.devices:
+        for i, device in enumerate(self.devices, 1):
+            if self.ports:
+                port = f'{device.qdev_id}-port'
+                args += ['-device', f'pcie-root-port,id={port},chassis={i}']
+                device.options = ','.join(
+                    o for o in (device.options, f'bus={port}') if o)
             memory = (self.memory(device.qdev_id) if self.window == 'file'
                       else None)
             args += device.arguments(common, memory)
@@ -145,6 +152,21 @@ class Fleet:
             f'serial echo {len(self.port.data)} {host.md5(self.port.data)}',
             f"raw {at('scsi')} {self.raw.mib} {host.md5(self.raw.data)}",
             f'p9 share {self.share_mib}']
+
+    def works(self, tap, machine, what):
+        """All devices do a full round of work, at once."""
+        work = ' '.join(f"'{line}'" for line in self.work(machine))
+        self.port.start(self.port_end)
+        _, lines = machine.run(f'at_once {work}', 120)
+        tap.equal(results(tap, lines, what), 20,
+                  f'{what}: each step of the work is reported')
+        self.port.check(tap, what)
+        self.check_rejected(tap, machine, what)
+
+    def check_rejected(self, tap, machine, what):
+        for device in self.devices:
+            tap.equal(machine.property(device.qdev_id, 'swiotlb-rejected'),
+                      0, f'{what}: {device.qdev_id} had nothing to reject')
 
 
 def results(tap, lines, what):

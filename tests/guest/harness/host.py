@@ -179,8 +179,8 @@ class Server:
 class Port:
     """The host's end of a virtio-serial port: send, then take it back."""
 
-    def __init__(self, mib=1):
-        self.data = pattern(mib * MIB, 'serial')
+    def __init__(self, size=MIB):
+        self.data = pattern(size, 'serial')
         self.received = b''
         self.thread = None
 
