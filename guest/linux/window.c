@@ -78,8 +78,9 @@ int vsw_window_map(struct pci_dev *pdev, struct vsw_window *window)
 		return -EINVAL;
 	}
 	pci_read_config_word(pdev, PCI_COMMAND, &command);
-	if (!(command & PCI_COMMAND_MEMORY)) {
-		dev_err(dev, "memory decoding is off, so the window cannot be reached: bind the PCI device to virtio-pci anew\n");
+	command = ~command & (PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	if (command) {
+		dev_err(dev, "memory decoding or bus mastering is off, so the window cannot be reached: bind the PCI device to virtio-pci anew\n");
 		return -EIO;
 	}
 
