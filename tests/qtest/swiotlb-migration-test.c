@@ -9,6 +9,7 @@
 
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
+#include "qobject/qdict.h"
 #include "swiotlb-blk.h"
 #include "swiotlb-stream.h"
 #include "standard-headers/linux/virtio_config.h"
@@ -496,6 +497,30 @@ static void test_backends_may_have_different_names(void)
     swiotlb_rig_free(source);
 }
 
+/* Nothing could hand this memory over. */
+static void test_cpr_transfer_needs_shared_memory(void)
+{
+    SwiotlbRig *rig =
+        swiotlb_rig_new_full(BLK_DEVICE, "swiotlb=on,swiotlb-memdev=pool1",
+                             BLK_DRIVE OBJECT("1M,share=off")
+                             "-machine aux-ram-share=on ");
+    QDict *error;
+
+    qtest_qmp_assert_success(rig->qts,
+                             "{'execute': 'migrate-set-parameters',"
+                             " 'arguments': {'mode': 'cpr-transfer'}}");
+    error = qtest_qmp_assert_failure_ref(
+        rig->qts, "{'execute': 'migrate', 'arguments': {'channels': ["
+        " {'channel-type': 'main', 'addr': {'transport': 'socket',"
+        "  'type': 'unix', 'path': '/nowhere/main'}},"
+        " {'channel-type': 'cpr', 'addr': {'transport': 'socket',"
+        "  'type': 'unix', 'path': '/nowhere/cpr'}}]}}");
+    g_assert_nonnull(strstr(qdict_get_str(error, "desc"), "pool1"));
+    g_assert_nonnull(strstr(qdict_get_str(error, "desc"), "share=on"));
+    qobject_unref(error);
+    swiotlb_rig_free(rig);
+}
+
 typedef struct Damage {
     const char *name;
     const char *section;
@@ -689,6 +714,8 @@ int main(int argc, char **argv)
     add_refusals();
     qtest_add_func("/swiotlb/migration/refused/backends_of_two_sizes",
                    test_backends_of_two_sizes);
+    qtest_add_func("/swiotlb/migration/refused/cpr_transfer_of_private_memory",
+                   test_cpr_transfer_needs_shared_memory);
     qtest_add_func("/swiotlb/migration/backends_may_have_different_names",
                    test_backends_may_have_different_names);
 
