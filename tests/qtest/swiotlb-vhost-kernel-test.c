@@ -1,5 +1,5 @@
 /*
- * Back ends in the kernel, vhost and vDPA: they get the window, and nothing else
+ * Back ends in the kernel, vhost and vDPA: they get the window, nothing else
  *
  * A library in QEMU stands in for the kernel's devices and tells what they are
  * given (swiotlb-vhost-shim.c).

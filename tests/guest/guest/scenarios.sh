@@ -361,18 +361,32 @@ serial()
 # p9 TAG MIB: a folder of the host's. Read what is there, leave MIB there.
 p9()
 {
-	local dir
-	dir=$(mktemp -d /tmp/p9.XXXXXX)
+	share p9 "$1" "$2" -t 9p -o trans=virtio,version=9p2000.L,msize=262144
+}
+
+# virtiofs TAG MIB: the same
+virtiofs()
+{
+	share virtiofs "$1" "$2" -t virtiofs
+}
+
+# share NAME TAG MIB OPTION...: with options for mount(8)
+share()
+{
+	local name=$1 tag=$2 mib=$3 dir
+	shift 3
+	dir=$(mktemp -d /tmp/share.XXXXXX)
 	mkdir "$dir/mnt"
-	mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 "$1" "$dir/mnt"
-	result p9_mount $? "$1" || return
-	same p9_read "$(sum "$dir/mnt/from-host")" "$(cat "$dir/mnt/from-host.md5")"
-	fresh "$dir/new" "$2"
+	mount "$@" "$tag" "$dir/mnt"
+	result "${name}_mount" $? "$tag" || return
+	same "${name}_read" "$(sum "$dir/mnt/from-host")" \
+		"$(cat "$dir/mnt/from-host.md5")"
+	fresh "$dir/new" "$mib"
 	cp "$dir/new" "$dir/mnt/from-guest"
-	result p9_write $?
+	result "${name}_write" $?
 	umount "$dir/mnt"
-	mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 "$1" "$dir/mnt"
-	same p9_verify "$(sum "$dir/mnt/from-guest")" "$(sum "$dir/new")"
+	mount "$@" "$tag" "$dir/mnt"
+	same "${name}_verify" "$(sum "$dir/mnt/from-guest")" "$(sum "$dir/new")"
 	umount "$dir/mnt"
 	echo "SUM $(sum "$dir/new") from-guest"
 	rm -r "$dir"
