@@ -771,8 +771,9 @@ static void take_window_away(Bench *b, void (*how)(Bench *b))
 
     swiotlb_rig_snapshot(b->rig);
     how(b);
-    swiotlb_rig_assert_stopped(b->rig, false);
+    /* First: what comes next pauses the machine, and with it every back end. */
     back_end_wait_stopped(b->be);
+    swiotlb_rig_assert_stopped(b->rig, false);
     after = back_end_state(b->be);
     g_assert_true(after.connected);
     g_assert_cmpint(after.connections, ==, before.connections);
