@@ -307,25 +307,43 @@ post()
 	} | nc "$2" "$3"
 }
 
-# net BDF PORT MIB MD5 [SUBNET]: fetch MIB whose sum is MD5 from the host's
-# server, then send as much and compare the sum that the server answers.
+# has_interface BDF, has_port NAME: each looks anew what there is.
+has_interface()
+{
+	ls -d "/sys/bus/pci/devices/$1"/virtio*/net/*
+}
+
+has_port()
+{
+	grep -qx "$1" /sys/class/virtio-ports/*/name
+}
+
+# transfer INTERFACE PORT MIB MD5 SUBNET: fetch MIB whose sum is MD5 from the
+# host's server, then send as much and compare the sum that the server answers.
+transfer()
+{
+	local file
+	file=$(mktemp /tmp/net.XXXXXX)
+	ip link set lo up
+	ip link set "$1" up
+	ip addr add "$5.15/24" dev "$1"
+	same net_download "$(wget -q -O - "http://$5.2:$2/download" | sum)" "$4"
+	fresh "$file" "$3"
+	same net_upload "$(post "$file" "$5.2" "$2" | tail -n 1)" "$(sum "$file")"
+	ip addr flush dev "$1"
+	ip link set "$1" down
+	rm "$file"
+}
+
+# net BDF PORT MIB MD5 [SUBNET]: a transfer by the device's interface.
 net()
 {
-	local iface file subnet="${5:-10.0.2}"
-	await 20 ls -d "/sys/bus/pci/devices/$1"/virtio*/net/*
+	local iface
+	await 20 has_interface "$1"
 	iface=$(basename "/sys/bus/pci/devices/$1"/virtio*/net/*)
 	[ -d "/sys/class/net/$iface" ]
 	result net_interface_appears $? "$iface" || return
-	file=$(mktemp /tmp/net.XXXXXX)
-	ip link set lo up
-	ip link set "$iface" up
-	ip addr add "$subnet.15/24" dev "$iface"
-	same net_download "$(wget -q -O - "http://$subnet.2:$2/download" | sum)" "$4"
-	fresh "$file" "$3"
-	same net_upload "$(post "$file" "$subnet.2" "$2" | tail -n 1)" "$(sum "$file")"
-	ip addr flush dev "$iface"
-	ip link set "$iface" down
-	rm "$file"
+	transfer "$iface" "$2" "$3" "$4" "${5:-10.0.2}"
 }
 
 # rng BLOCKS: the host compares what comes with its source.
@@ -344,7 +362,7 @@ rng()
 serial()
 {
 	local dev='' path file
-	await 20 grep -qx "$1" /sys/class/virtio-ports/*/name
+	await 20 has_port "$1"
 	for path in /sys/class/virtio-ports/*; do
 		[ "$(cat "$path/name")" = "$1" ] && dev=/dev/$(basename "$path")
 	done
@@ -503,4 +521,42 @@ use_rng()
 	same rng_is_current "$(cat /sys/class/misc/hw_random/rng_current)" "$1"
 	same rng_read "$(dd if=/dev/hwrng bs=64 "count=$2" 2>/dev/null | wc -c)" \
 		$((64 * $2))
+}
+
+# pci_reset BDF METHOD: flr or bus.
+pci_reset()
+{
+	echo "$2" > "/sys/bus/pci/devices/$1/reset_method" &&
+		echo 1 > "/sys/bus/pci/devices/$1/reset"
+}
+
+# pci_command BDF OCTAL: the low byte of the command register.
+pci_command()
+{
+	printf '\'"$2" | dd "of=/sys/bus/pci/devices/$1/config" bs=1 seek=4 \
+		conv=notrunc 2>/dev/null
+}
+
+# pci_rebind BDF: the PCI driver lets go of the device and takes it again.
+pci_rebind()
+{
+	echo "$1" > "/sys/bus/pci/devices/$1/driver/unbind" &&
+		echo "$1" > /sys/bus/pci/drivers_probe
+}
+
+# has_slaves NUMBER: below one interface.
+has_slaves()
+{
+	[ "$(ls -d /sys/class/net/*/lower_* 2>/dev/null | wc -l)" -eq "$1" ]
+}
+
+# failover_net PORT MIB MD5: as net, by the interface that has slaves.
+failover_net()
+{
+	local path
+	for path in /sys/class/net/*/lower_*; do
+		[ -e "$path" ] || return 1
+	done
+	path=${path%/lower_*}
+	transfer "${path##*/}" "$1" "$2" "$3" 10.0.2
 }

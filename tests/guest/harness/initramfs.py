@@ -18,7 +18,7 @@ GUEST = Path(__file__).resolve().parent.parent / 'guest'
 
 MODULES = ('virtio_pci', 'virtio_blk', 'virtio_net', 'virtio_rng',
            'virtio_console', 'virtio_scsi', 'sd_mod', '9p', '9pnet_virtio',
-           'virtiofs', 'ext4', 'crc32c_generic')
+           'virtiofs', 'ext4', 'crc32c_generic', 'e1000e')
 
 FOLDERS = ('bin', 'dev', 'lib', 'lib/mod', 'lib/mod/rogue', 'mnt', 'proc',
            'run', 'sys', 'tmp')
