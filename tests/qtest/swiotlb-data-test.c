@@ -173,19 +173,25 @@ static void sound_start(Sound *s)
     sound_command(s, VIRTIO_SND_R_PCM_START);
 }
 
-static void sound_play(Sound *s, const uint8_t *data)
+/* Make a period available whose data lie at @place. */
+static void sound_post(Sound *s, uint64_t place)
 {
     const struct virtio_snd_pcm_xfer header = { 0 };
     const SwiotlbDesc desc[] = {
         { SND_HEADER, sizeof(header), false },
-        { SND_DATA, SND_PERIOD, false },
+        { place, SND_PERIOD, false },
         { SND_STATUS, sizeof(struct virtio_snd_pcm_status), true },
     };
 
     qtest_memwrite(s->rig->qts, SND_HEADER, &header, sizeof(header));
-    qtest_memwrite(s->rig->qts, SND_DATA, data, SND_PERIOD);
     swiotlb_queue_add(s->transmit, desc, ARRAY_SIZE(desc));
     swiotlb_queue_kick(s->transmit);
+}
+
+static void sound_play(Sound *s, const uint8_t *data)
+{
+    qtest_memwrite(s->rig->qts, SND_DATA, data, SND_PERIOD);
+    sound_post(s, SND_DATA);
     swiotlb_queue_wait(s->transmit);
     g_assert_cmphex(qtest_readl(s->rig->qts, SND_STATUS), ==,
                     VIRTIO_SND_S_OK);
@@ -208,42 +214,74 @@ static void assert_heard(const char *path, const uint8_t *data, size_t len)
     g_assert_cmpint(heard, ==, len);
 }
 
+static Sound *sound_new(char **path)
+{
+    Sound *s = g_new0(Sound, 1);
+    g_autofree char *audiodev = NULL;
+    int fd = g_file_open_tmp("swiotlb-XXXXXX.wav", path, NULL);
+
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    audiodev = g_strdup_printf("-audiodev wav,id=a0,path=%s,"
+                               "out.frequency=48000", *path);
+    s->rig = swiotlb_rig_new("virtio-sound-pci,audiodev=a0", audiodev);
+    sound_start(s);
+    swiotlb_rig_snapshot(s->rig);
+    return s;
+}
+
+/* Let the mixer bring to the file what it holds. */
+static void sound_drain(Sound *s)
+{
+    for (int i = 0; i < 50; i++) {
+        qtest_clock_step(s->rig->qts, 10 * 1000 * 1000);
+    }
+}
+
+static void sound_free(Sound *s)
+{
+    swiotlb_queue_free(s->control);
+    swiotlb_queue_free(s->transmit);
+    swiotlb_rig_free(s->rig);
+    g_free(s);
+}
+
 static void test_sound(void)
 {
     static uint8_t data[SND_PERIOD * SND_PERIODS];
     g_autofree char *path = NULL;
-    g_autofree char *audiodev = NULL;
-    Sound s = {};
-    int fd = g_file_open_tmp("swiotlb-XXXXXX.wav", &path, NULL);
+    Sound *s = sound_new(&path);
 
-    g_assert_cmpint(fd, >=, 0);
-    close(fd);
     for (int i = 0; i < sizeof(data); i++) {
         /* Never 0, and no two periods alike */
         data[i] = 1 + (i * 7 + i / SND_PERIOD * 31) % 251;
     }
-
-    audiodev = g_strdup_printf("-audiodev wav,id=a0,path=%s,"
-                               "out.frequency=48000", path);
-    s.rig = swiotlb_rig_new("virtio-sound-pci,audiodev=a0", audiodev);
-    sound_start(&s);
-    swiotlb_rig_snapshot(s.rig);
     for (int i = 0; i < SND_PERIODS; i++) {
-        sound_play(&s, data + i * SND_PERIOD);
+        sound_play(s, data + i * SND_PERIOD);
     }
-    /* What the mixer still holds */
-    for (int i = 0; i < 50; i++) {
-        qtest_clock_step(s.rig->qts, 10 * 1000 * 1000);
-    }
-    sound_command(&s, VIRTIO_SND_R_PCM_STOP);
-    sound_command(&s, VIRTIO_SND_R_PCM_RELEASE);
-    swiotlb_rig_assert_untouched(s.rig);
-    g_assert_cmpuint(swiotlb_rig_rejected(s.rig), ==, 0);
+    sound_drain(s);
+    sound_command(s, VIRTIO_SND_R_PCM_STOP);
+    sound_command(s, VIRTIO_SND_R_PCM_RELEASE);
+    swiotlb_rig_assert_untouched(s->rig);
+    g_assert_cmpuint(swiotlb_rig_rejected(s->rig), ==, 0);
 
-    swiotlb_queue_free(s.control);
-    swiotlb_queue_free(s.transmit);
-    swiotlb_rig_free(s.rig);
+    sound_free(s);
     assert_heard(path, data, sizeof(data));
+    g_unlink(path);
+}
+
+static void test_sound_outside(void)
+{
+    g_autofree char *path = NULL;
+    Sound *s = sound_new(&path);
+
+    sound_post(s, RIG_TARGET);
+    swiotlb_rig_assert_refused(s->rig, RIG_TARGET, SND_PERIOD, "read", true);
+    sound_drain(s);
+    g_assert_false(swiotlb_queue_get(s->transmit, NULL));
+
+    sound_free(s);
+    assert_heard(path, NULL, 0);
     g_unlink(path);
 }
 
@@ -258,6 +296,9 @@ int main(int argc, char **argv)
     if (qtest_has_device("virtio-sound-pci")) {
         qtest_add_func("swiotlb/data/virtio-sound-pci/"
                        "moves_data_through_the_window", test_sound);
+        qtest_add_func("swiotlb/data/virtio-sound-pci/"
+                       "data_outside_window_is_not_heard",
+                       test_sound_outside);
     }
     return g_test_run();
 }
