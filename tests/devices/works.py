@@ -441,7 +441,7 @@ class Crypto(Proof):
     def run(self, machine, record):
         lines = self.command(
             machine, record, f'encrypt virtio_crypto_aes_cbc {self.KEY} '
-            f'{self.IV} {self.PLAIN}', 2)
+            f'{self.IV} {self.PLAIN}', 3)
         got = ''.join(devices.fact(lines, 'CIPHER'))
         record.equal(got, self.CIPHER,
                      'the cipher text is that of the standard')

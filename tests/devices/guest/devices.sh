@@ -90,12 +90,21 @@ encrypt()
 {
 	await 20 grep -q "driver *: $1\$" /proc/crypto
 	result cipher_appears $? "$1" || return
+	await 20 eval "selftest $1 | grep -q passed"
+	same cipher_selftest "$(selftest "$1")" passed
 	echo "$4" | unhex > /tmp/plain
 	echo "$2" | unhex > /tmp/key
 	kcapi-enc -e -c "$1" --iv "$3" -i /tmp/plain -o /tmp/cipher \
 		--keyfd 3 3< /tmp/key 2>&1
 	result cipher_run $?
 	echo "CIPHER $(hexdump -ve '1/1 "%02x"' /tmp/cipher)"
+}
+
+# selftest DRIVER: what the kernel says about its test of an algorithm.
+selftest()
+{
+	awk -v "driver=$1" '$1 == "driver" { found = $3 == driver }
+		$1 == "selftest" && found { print $3 }' /proc/crypto
 }
 
 unhex()
