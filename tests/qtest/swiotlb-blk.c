@@ -12,6 +12,31 @@
 
 #define STATUS_PENDING  0xff
 
+/* No polling: a request waits for its notification. */
+#define IOTHREAD        "-object iothread,id=io0,poll-max-ns=0 "
+
+const BlkVariant blk_variants[BLK_VARIANTS] = {
+    {
+        .name = "split",
+        .device = BLK_DEVICE,
+        .extra = BLK_DRIVE,
+    }, {
+        .name = "packed",
+        .device = BLK_DEVICE ",packed=on",
+        .extra = BLK_DRIVE,
+        .features = 1ull << VIRTIO_F_RING_PACKED,
+    }, {
+        .name = "iothread/split",
+        .device = BLK_DEVICE ",iothread=io0",
+        .extra = BLK_DRIVE IOTHREAD,
+    }, {
+        .name = "iothread/packed",
+        .device = BLK_DEVICE ",packed=on,iothread=io0",
+        .extra = BLK_DRIVE IOTHREAD,
+        .features = 1ull << VIRTIO_F_RING_PACKED,
+    },
+};
+
 void blk_request_init_at(BlkRequest *req, bool write, uint64_t sector,
                          uint64_t base)
 {
@@ -120,4 +145,16 @@ void blk_assert_recovers(SwiotlbRig *rig, uint16_t queue)
     swiotlb_rig_driver_ok(rig);
     blk_assert_works(rig, vq);
     swiotlb_queue_free(vq);
+}
+
+SwiotlbQueue *blk_variant_go(SwiotlbRig *rig, const BlkVariant *variant)
+{
+    SwiotlbQueue *vq;
+
+    swiotlb_rig_negotiate(rig, variant->features);
+    vq = swiotlb_rig_queue(rig, 0);
+    swiotlb_rig_driver_ok(rig);
+    blk_assert_works(rig, vq);
+
+    return vq;
 }

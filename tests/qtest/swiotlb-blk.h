@@ -25,6 +25,18 @@
 #define BLK_DEVICE      "virtio-blk-pci,drive=disk"
 
 #define BLK_SECTOR      512
+#define BLK_VARIANTS    4
+
+/* How a disk is built, and what its driver accepts for that */
+typedef struct BlkVariant {
+    const char *name;
+    const char *device;
+    const char *extra;
+    uint64_t features;
+} BlkVariant;
+
+/* Split and packed rings, in the main loop and in an I/O thread */
+extern const BlkVariant blk_variants[BLK_VARIANTS];
 
 typedef enum {
     BLK_HEADER,
@@ -54,6 +66,8 @@ void blk_request_assert_done(SwiotlbRig *rig, SwiotlbQueue *vq,
 void blk_request_assert_on_disk(SwiotlbRig *rig, const BlkRequest *req);
 /* Write and read back through @vq; the counter must not move. */
 void blk_assert_works(SwiotlbRig *rig, SwiotlbQueue *vq);
+/* Put @variant's disk to work, its rings in the window. */
+SwiotlbQueue *blk_variant_go(SwiotlbRig *rig, const BlkVariant *variant);
 /* Reset, negotiate as before, and all works. */
 void blk_assert_recovers(SwiotlbRig *rig, uint16_t queue);
 

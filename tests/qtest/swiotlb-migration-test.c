@@ -14,37 +14,9 @@
 #include "swiotlb-stream.h"
 #include "standard-headers/linux/virtio_config.h"
 
+#define WAIT_US         (30 * G_USEC_PER_SEC)
 #define ELSEWHERE       0xe8000000ull
 #define WINDOW          "swiotlb=on,swiotlb-size=1M"
-
-typedef struct Case {
-    const char *name;
-    const char *device;
-    const char *extra;
-    uint64_t features;
-} Case;
-
-static const Case cases[] = {
-    {
-        .name = "split",
-        .device = BLK_DEVICE,
-        .extra = BLK_DRIVE,
-    }, {
-        .name = "packed",
-        .device = BLK_DEVICE ",packed=on",
-        .extra = BLK_DRIVE,
-        .features = 1ull << VIRTIO_F_RING_PACKED,
-    }, {
-        .name = "iothread/split",
-        .device = BLK_DEVICE ",iothread=io0",
-        .extra = BLK_DRIVE "-object iothread,id=io0,poll-max-ns=0 ",
-    }, {
-        .name = "iothread/packed",
-        .device = BLK_DEVICE ",packed=on,iothread=io0",
-        .extra = BLK_DRIVE "-object iothread,id=io0,poll-max-ns=0 ",
-        .features = 1ull << VIRTIO_F_RING_PACKED,
-    },
-};
 
 static uint8_t *window_content(SwiotlbRig *rig)
 {
@@ -77,22 +49,10 @@ static void follow(SwiotlbQueue *vq, SwiotlbTarget *target, SwiotlbRig *from)
     vq->drv = target->rig->drv;
 }
 
-static SwiotlbQueue *go(SwiotlbRig *rig, const Case *c)
-{
-    SwiotlbQueue *vq;
-
-    swiotlb_rig_negotiate(rig, c->features);
-    vq = swiotlb_rig_queue(rig, 0);
-    swiotlb_rig_driver_ok(rig);
-    blk_assert_works(rig, vq);
-
-    return vq;
-}
-
 /* One refused access, so that there is something to count */
-static void be_refused_once(SwiotlbRig *rig, const Case *c)
+static void be_refused_once(SwiotlbRig *rig, const BlkVariant *c)
 {
-    SwiotlbQueue *vq = go(rig, c);
+    SwiotlbQueue *vq = blk_variant_go(rig, c);
     BlkRequest req;
 
     blk_request_init(&req, true, 1);
@@ -105,7 +65,7 @@ static void be_refused_once(SwiotlbRig *rig, const Case *c)
     swiotlb_queue_free(vq);
 }
 
-static void migrate_idle(const Case *c, bool mapped_elsewhere)
+static void migrate_idle(const BlkVariant *c, bool mapped_elsewhere)
 {
     SwiotlbRig *source = swiotlb_rig_new(c->device, c->extra);
     SwiotlbTarget *target = swiotlb_target_new(c->device, WINDOW, c->extra);
@@ -114,7 +74,7 @@ static void migrate_idle(const Case *c, bool mapped_elsewhere)
     int stream;
 
     be_refused_once(source, c);
-    vq = go(source, c);
+    vq = blk_variant_go(source, c);
     blk_request_init(&req, true, 1);
     blk_request_fill(source, &req);
     swiotlb_queue_add(vq, req.seg, BLK_SEGMENTS);
@@ -183,10 +143,10 @@ static void set_bandwidth(SwiotlbRig *rig, uint64_t bytes_per_second)
  */
 static void test_device_writes_meanwhile_arrive(const void *opaque)
 {
-    const Case *c = opaque;
+    const BlkVariant *c = opaque;
     SwiotlbRig *source = swiotlb_rig_new(c->device, c->extra);
     SwiotlbTarget *target = swiotlb_target_new(c->device, WINDOW, c->extra);
-    SwiotlbQueue *vq = go(source, c);
+    SwiotlbQueue *vq = blk_variant_go(source, c);
     BlkRequest req[SWIOTLB_RING_NUM / BLK_SEGMENTS];
     int stream;
 
@@ -229,7 +189,7 @@ static void test_device_writes_meanwhile_arrive(const void *opaque)
 
 typedef struct Flight {
     const char *name;
-    const Case *c;
+    const BlkVariant *c;
     /* What the driver does to the window while the request is under way */
     void (*disturb)(SwiotlbDriver *drv);
 } Flight;
@@ -237,6 +197,24 @@ typedef struct Flight {
 static char *stopping(const char *device)
 {
     return g_strconcat(device, ",werror=stop", NULL);
+}
+
+/* The device has taken a request, in whatever thread. */
+static void await_under_way(SwiotlbRig *rig)
+{
+    gint64 end = g_get_monotonic_time() + WAIT_US;
+    int64_t count = 0;
+
+    while (!count) {
+        QDict *rsp = qtest_qmp(
+            rig->qts, "{'execute': 'x-query-virtio-queue-status',"
+            " 'arguments': {'queue': 0, 'path': '/machine/peripheral/"
+            RIG_DEVICE "/virtio-backend'}}");
+
+        count = qdict_get_int(qdict_get_qdict(rsp, "return"), "inuse");
+        qobject_unref(rsp);
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+    }
 }
 
 /* A write request that is under way while the machine stands still */
@@ -251,6 +229,7 @@ static void fly(SwiotlbRig *rig, SwiotlbQueue *vq, const BlkRequest *write,
     blk_request_fill(rig, write);
     swiotlb_queue_add(vq, write->seg, BLK_SEGMENTS);
     swiotlb_queue_kick(vq);
+    await_under_way(rig);
     if (disturb) {
         disturb(rig->drv);
         g_assert_cmphex(swiotlb_driver_status(rig->drv) &
@@ -262,7 +241,7 @@ static void fly(SwiotlbRig *rig, SwiotlbQueue *vq, const BlkRequest *write,
 static void test_request_under_way(const void *opaque)
 {
     const Flight *flight = opaque;
-    const Case *c = flight->c;
+    const BlkVariant *c = flight->c;
     g_autofree char *device = stopping(c->device);
     g_autofree char *slow = g_strconcat(BLK_SLOW_DRIVE,
                                         strstr(c->extra, "-object") ?: "",
@@ -338,6 +317,7 @@ static void test_ordinary_request_under_way(const void *opaque)
     blk_request_fill(source, &req);
     swiotlb_queue_add(vq, req.seg, BLK_SEGMENTS);
     swiotlb_queue_kick(vq);
+    await_under_way(source);
     qtest_qmp_assert_success(source->qts, "{'execute': 'stop'}");
 
     stream = swiotlb_stream_save(source);
@@ -474,7 +454,7 @@ static void test_backends_of_two_sizes(void)
 
 static void test_backends_may_have_different_names(void)
 {
-    const Case *c = &cases[0];
+    const BlkVariant *c = &blk_variants[0];
     SwiotlbRig *source =
         swiotlb_rig_new_full(BLK_DEVICE, "swiotlb=on,swiotlb-memdev=pool1",
                              BLK_DRIVE OBJECT("1M"));
@@ -482,7 +462,7 @@ static void test_backends_may_have_different_names(void)
         swiotlb_target_new(BLK_DEVICE, "swiotlb=on,swiotlb-memdev=other",
                            BLK_DRIVE "-object memory-backend-ram,id=other,"
                            "size=1M ");
-    SwiotlbQueue *vq = go(source, c);
+    SwiotlbQueue *vq = blk_variant_go(source, c);
     int stream = swiotlb_stream_save(source);
 
     swiotlb_target_assert_loads(target, stream);
@@ -642,25 +622,25 @@ static const struct {
 
 static void add_cases(const char *name, GTestDataFunc test)
 {
-    for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+    for (int i = 0; i < BLK_VARIANTS; i++) {
         g_autofree char *path = g_strdup_printf("/swiotlb/migration/%s/%s",
-                                                cases[i].name, name);
+                                                blk_variants[i].name, name);
 
-        qtest_add_data_func(path, &cases[i], test);
+        qtest_add_data_func(path, &blk_variants[i], test);
     }
 }
 
 static void add_flights(void)
 {
-    for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+    for (int i = 0; i < BLK_VARIANTS; i++) {
         for (int j = 0; j < ARRAY_SIZE(disturbances); j++) {
             Flight *flight = g_new(Flight, 1);
             g_autofree char *path =
                 g_strdup_printf("/swiotlb/migration/%s/request_under_way/%s",
-                                cases[i].name, disturbances[j].name);
+                                blk_variants[i].name, disturbances[j].name);
 
             *flight = (Flight) {
-                .c = &cases[i], .disturb = disturbances[j].disturb,
+                .c = &blk_variants[i], .disturb = disturbances[j].disturb,
             };
             qtest_add_data_func_full(path, flight, test_request_under_way,
                                      g_free);

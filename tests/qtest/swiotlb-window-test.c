@@ -19,54 +19,11 @@
 #define PCI_D0          0
 #define PCI_D3hot       3
 
-typedef struct Case {
-    const char *name;
-    const char *device;
-    const char *extra;
-    uint64_t features;
-} Case;
-
-/* No polling: a request waits for its notification. */
-static const Case cases[] = {
-    {
-        .name = "split",
-        .device = BLK_DEVICE,
-        .extra = BLK_DRIVE,
-    }, {
-        .name = "packed",
-        .device = BLK_DEVICE ",packed=on",
-        .extra = BLK_DRIVE,
-        .features = 1ull << VIRTIO_F_RING_PACKED,
-    }, {
-        .name = "iothread/split",
-        .device = BLK_DEVICE ",iothread=io0",
-        .extra = BLK_DRIVE "-object iothread,id=io0,poll-max-ns=0",
-    }, {
-        .name = "iothread/packed",
-        .device = BLK_DEVICE ",packed=on,iothread=io0",
-        .extra = BLK_DRIVE "-object iothread,id=io0,poll-max-ns=0",
-        .features = 1ull << VIRTIO_F_RING_PACKED,
-    },
-};
-
-/* Put the device to work, its rings in the window. */
-static SwiotlbQueue *go(SwiotlbRig *rig, const Case *c)
-{
-    SwiotlbQueue *vq;
-
-    swiotlb_rig_negotiate(rig, c->features);
-    vq = swiotlb_rig_queue(rig, 0);
-    swiotlb_rig_driver_ok(rig);
-    blk_assert_works(rig, vq);
-
-    return vq;
-}
-
-static SwiotlbRig *start(const Case *c, SwiotlbQueue **vq)
+static SwiotlbRig *start(const BlkVariant *c, SwiotlbQueue **vq)
 {
     SwiotlbRig *rig = swiotlb_rig_new(c->device, c->extra);
 
-    *vq = go(rig, c);
+    *vq = blk_variant_go(rig, c);
     return rig;
 }
 
@@ -115,7 +72,7 @@ static void test_bar_moved(const void *opaque)
 /* What lay in the window before stays out of reach at its old address. */
 static void test_only_new_place_works(const void *opaque)
 {
-    const Case *c = opaque;
+    const BlkVariant *c = opaque;
     SwiotlbQueue *vq;
     SwiotlbRig *rig = start(c, &vq);
     static const uint64_t place[] = { ELSEWHERE, HIGH };
@@ -221,7 +178,7 @@ static void test_decoding_off(const void *opaque)
 /* The whole life of a driver without decoding: no window, so no access. */
 static void test_no_decoding_from_the_start(const void *opaque)
 {
-    const Case *c = opaque;
+    const BlkVariant *c = opaque;
     SwiotlbQueue *vq;
     SwiotlbRig *rig = start(c, &vq);
 
@@ -290,7 +247,7 @@ static void test_rings_without_bus_master(const void *opaque)
 /* The good case of the tests above: the capability is as good as the BAR. */
 static void test_cfg_cap(const void *opaque)
 {
-    const Case *c = opaque;
+    const BlkVariant *c = opaque;
     SwiotlbQueue *vq;
     SwiotlbRig *rig = start(c, &vq);
 
@@ -306,7 +263,7 @@ static void test_cfg_cap(const void *opaque)
 /* The machine forgets where the BAR was, and so does the device. */
 static void test_machine_reset(const void *opaque)
 {
-    const Case *c = opaque;
+    const BlkVariant *c = opaque;
     SwiotlbQueue *vq;
     SwiotlbRig *rig = start(c, &vq);
 
@@ -345,9 +302,9 @@ static void assert_closed(SwiotlbRig *rig, SwiotlbQueue *vq)
 
 static void test_function_level_reset(const void *opaque)
 {
-    const Case *c = opaque;
+    const BlkVariant *c = opaque;
     SwiotlbRig *rig = swiotlb_rig_new_express(c->device, c->extra);
-    SwiotlbQueue *vq = go(rig, c);
+    SwiotlbQueue *vq = blk_variant_go(rig, c);
     QPCIDevice *pci = rig->drv->pci;
     uint8_t cap = qpci_find_capability(pci, PCI_CAP_ID_EXP, 0);
 
@@ -361,9 +318,9 @@ static void test_function_level_reset(const void *opaque)
 
 static void test_bus_reset(const void *opaque)
 {
-    const Case *c = opaque;
+    const BlkVariant *c = opaque;
     SwiotlbRig *rig = swiotlb_rig_new_express(c->device, c->extra);
-    SwiotlbQueue *vq = go(rig, c);
+    SwiotlbQueue *vq = blk_variant_go(rig, c);
 
     add_request(rig, vq);
     qpci_config_writew(rig->port, PCI_BRIDGE_CONTROL,
@@ -375,9 +332,9 @@ static void test_bus_reset(const void *opaque)
 
 static void test_power_down(const void *opaque)
 {
-    const Case *c = opaque;
+    const BlkVariant *c = opaque;
     SwiotlbRig *rig = swiotlb_rig_new_express(c->device, c->extra);
-    SwiotlbQueue *vq = go(rig, c);
+    SwiotlbQueue *vq = blk_variant_go(rig, c);
     QPCIDevice *pci = rig->drv->pci;
     uint8_t cap = qpci_find_capability(pci, PCI_CAP_ID_PM, 0);
 
@@ -420,13 +377,13 @@ int main(int argc, char **argv)
 
     g_test_init(&argc, &argv, NULL);
 
-    for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+    for (int i = 0; i < BLK_VARIANTS; i++) {
         for (int j = 0; j < ARRAY_SIZE(tests); j++) {
             g_autofree char *path = g_strdup_printf("swiotlb/window/%s/%s",
-                                                    cases[i].name,
+                                                    blk_variants[i].name,
                                                     tests[j].name);
 
-            qtest_add_data_func(path, &cases[i], tests[j].fn);
+            qtest_add_data_func(path, &blk_variants[i], tests[j].fn);
         }
     }
 
