@@ -24,10 +24,14 @@ enum {
     MSG_GET_FEATURES = 1,
     MSG_SET_FEATURES = 2,
     MSG_SET_MEM_TABLE = 5,
+    MSG_SET_VRING_NUM = 8,
     MSG_SET_VRING_ADDR = 9,
+    MSG_SET_VRING_BASE = 10,
     MSG_GET_VRING_BASE = 11,
     MSG_SET_VRING_KICK = 12,
+    MSG_SET_VRING_CALL = 13,
     MSG_GET_PROTOCOL_FEATURES = 15,
+    MSG_SET_VRING_ENABLE = 18,
     MSG_IOTLB = 22,
     MSG_GET_INFLIGHT_FD = 31,
     MSG_SET_INFLIGHT_FD = 32,
@@ -111,5 +115,7 @@ void back_end_miss(BackEnd *be, uint64_t addr);
 /* Close the connection, and accept no new one until told so. */
 void back_end_disconnect(BackEnd *be);
 void back_end_accept(BackEnd *be);
+/* Close the connection when the next message of @type comes. */
+void back_end_hang_up_at(BackEnd *be, int type);
 
 #endif

@@ -19,6 +19,7 @@
 #include "standard-headers/linux/virtio_config.h"
 #include "standard-headers/linux/virtio_gpio.h"
 #include "standard-headers/linux/virtio_gpu.h"
+#include "standard-headers/linux/virtio_net.h"
 #include "standard-headers/linux/virtio_ring.h"
 #include "standard-headers/linux/virtio_snd.h"
 #include "standard-headers/linux/virtio_vsock.h"
@@ -36,6 +37,7 @@
 #define PROTOCOL_CONFIG         (1ull << 9)
 #define PROTOCOL_INFLIGHT       (1ull << 12)
 
+#define NET_MULTIQUEUE  (1ull << VIRTIO_NET_F_MQ | 1ull << VIRTIO_NET_F_CTRL_VQ)
 #define WINDOW          "swiotlb=on,swiotlb-size=1M"
 
 typedef struct Type {
@@ -47,6 +49,8 @@ typedef struct Type {
     int queues;
     bool packed;
     uint64_t features;
+    /* Of these, what the driver accepts */
+    uint64_t accepted;
     /* QEMU itself answers for the configuration space. */
     bool no_config;
 } Type;
@@ -88,6 +92,10 @@ static const Type types[] = {
     { "virtio-net", "virtio-net-pci", "netdev=n0,romfile=",
       "-netdev vhost-user,id=n0,chardev=c0",
       .queues = 2, .packed = true, .no_config = true },
+    { "virtio-net-multiqueue", "virtio-net-pci", "netdev=n0,romfile=,mq=on",
+      "-netdev vhost-user,id=n0,chardev=c0,queues=2",
+      .queues = 4, .packed = true, .no_config = true,
+      .features = NET_MULTIQUEUE, .accepted = NET_MULTIQUEUE },
 };
 
 /* The type whose life the other tests follow */
@@ -209,7 +217,8 @@ static void bench_run(Bench *b)
 
 static void bench_negotiate(Bench *b)
 {
-    swiotlb_rig_negotiate(b->rig, b->packed ? 1ull << VIRTIO_F_RING_PACKED : 0);
+    swiotlb_rig_negotiate(b->rig, b->type->accepted |
+                          (b->packed ? 1ull << VIRTIO_F_RING_PACKED : 0));
 }
 
 static void bench_up(Bench *b)
@@ -916,6 +925,40 @@ static void test_reconnect_stopped(void)
     bench_end(&b);
 }
 
+/* Whatever QEMU was about to say */
+static void test_hang_up(void)
+{
+    static const int messages[] = {
+        MSG_SET_FEATURES, MSG_SET_MEM_TABLE, MSG_SET_VRING_NUM,
+        MSG_SET_VRING_BASE, MSG_SET_VRING_ADDR, MSG_SET_VRING_KICK,
+        MSG_SET_VRING_CALL, MSG_SET_VRING_ENABLE,
+    };
+    unsigned before;
+    Bench b;
+
+    bench_init(&b, BLK);
+    /* Else QEMU does not repeat what it said of memory. */
+    b.setup.hidden_protocol_features = PROTOCOL_MEM_SLOTS;
+    bench_start(&b, WINDOW, "");
+    for (int i = 0; i < ARRAY_SIZE(messages); i++) {
+        bench_negotiate(&b);
+        before = back_end_state(b.be).connections;
+        bench_enable_queues(&b);
+        back_end_hang_up_at(b.be, messages[i]);
+        swiotlb_rig_driver_ok(b.rig);
+        back_end_wait(b.be, is_connected_again, before, "new connection");
+        back_end_wait_started(b.be);
+        bench_exchange_all(&b);
+        assert_confined(&b, RIG_WINDOW);
+    }
+    before = back_end_state(b.be).connections;
+    back_end_hang_up_at(b.be, MSG_GET_VRING_BASE);
+    swiotlb_driver_reset(b.rig->drv);
+    back_end_wait(b.be, is_connected_again, before, "new connection");
+    assert_recovers(&b);
+    bench_end(&b);
+}
+
 static bool has_popped(const BackEndState *state, uint64_t before)
 {
     return state->popped > before;
@@ -1293,6 +1336,8 @@ int main(int argc, char **argv)
         { "reconnect_brings_the_same_table", test_reconnect },
         { "reconnect_does_not_start_a_stopped_device",
           test_reconnect_stopped },
+        { "hanging_up_at_any_message_costs_a_connection_only",
+          test_hang_up },
         { "requests_in_flight_survive_a_reconnect", test_inflight },
         { "machine_pauses_and_goes_on", test_machine_pauses },
         { "machine_reset_is_followed_by_a_new_start", test_machine_reset },
