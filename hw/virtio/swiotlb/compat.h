@@ -23,19 +23,6 @@
 #else
 #include "exec/address-spaces.h"
 #include "exec/memory.h"
-/* Where stock vhost code maps the rings of a device without an IOMMU */
-#if SWIOTLB_QEMU_AT_LEAST(10, 1)
-#define SWIOTLB_VHOST_RINGS_AS(vdev) ((vdev)->dma_as)
-#else
-#define SWIOTLB_VHOST_RINGS_AS(vdev) (&address_space_memory)
-#endif
-
-/*
- * Does a vDPA device map guest memory as soon as it is opened, before anybody
- * knows for whom?
- */
-#define SWIOTLB_VDPA_MAPS_EARLY SWIOTLB_QEMU_AT_LEAST(10, 1)
-
 #endif
 
 /* Where qemu_loadvm_section_start_full() wants its errors */
@@ -50,19 +37,6 @@
 #define SWIOTLB_CLASS_DATA const void
 #else
 #define SWIOTLB_CLASS_DATA void
-/* Where stock vhost code maps the rings of a device without an IOMMU */
-#if SWIOTLB_QEMU_AT_LEAST(10, 1)
-#define SWIOTLB_VHOST_RINGS_AS(vdev) ((vdev)->dma_as)
-#else
-#define SWIOTLB_VHOST_RINGS_AS(vdev) (&address_space_memory)
-#endif
-
-/*
- * Does a vDPA device map guest memory as soon as it is opened, before anybody
- * knows for whom?
- */
-#define SWIOTLB_VDPA_MAPS_EARLY SWIOTLB_QEMU_AT_LEAST(10, 1)
-
 #endif
 
 /* Where stock vhost code maps the rings of a device without an IOMMU */
