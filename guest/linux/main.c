@@ -39,18 +39,21 @@ static struct vsw_device *find_device(struct virtio_device *vdev)
 static int attach(struct vsw_device *vd)
 {
 	struct device *dev = &vd->vdev->dev;
-	u64 features = vd->vdev->config->get_features(vd->vdev);
+	u64 features;
 	int err;
 
+	/* First: without memory decoding the features are no features. */
+	err = vsw_window_map(vd->pdev, &vd->window);
+	if (err)
+		return err;
+	features = vd->vdev->config->get_features(vd->vdev);
 	if (!(features & BIT_ULL(VIRTIO_F_SWIOTLB)) ||
 	    !(features & BIT_ULL(VIRTIO_F_ACCESS_PLATFORM))) {
 		dev_err(dev, "has a window but does not offer feature bits %d and %d: a fault of the device\n",
 			VIRTIO_F_SWIOTLB, VIRTIO_F_ACCESS_PLATFORM);
+		vsw_window_unmap(&vd->window);
 		return -EINVAL;
 	}
-	err = vsw_window_map(vd->pdev, &vd->window);
-	if (err)
-		return err;
 	vd->pool = vsw_pool_create(vd->window.size);
 	if (!vd->pool) {
 		vsw_window_unmap(&vd->window);

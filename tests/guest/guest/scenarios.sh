@@ -530,10 +530,10 @@ pci_reset()
 		echo 1 > "/sys/bus/pci/devices/$1/reset"
 }
 
-# pci_command BDF OCTAL: the low byte of the command register.
+# pci_command BDF OCTAL: the low byte of the command register, three digits.
 pci_command()
 {
-	printf '\'"$2" | dd "of=/sys/bus/pci/devices/$1/config" bs=1 seek=4 \
+	printf '%b' "\\0$2" | dd "of=/sys/bus/pci/devices/$1/config" bs=1 seek=4 \
 		conv=notrunc 2>/dev/null
 }
 
@@ -547,7 +547,9 @@ pci_rebind()
 # has_slaves NUMBER: below one interface.
 has_slaves()
 {
-	[ "$(ls -d /sys/class/net/*/lower_* 2>/dev/null | wc -l)" -eq "$1" ]
+	local number=$1
+	set -- /sys/class/net/*/lower_*
+	[ -e "$1" ] && [ $# -eq "$number" ]
 }
 
 # failover_net PORT MIB MD5: as net, by the interface that has slaves.
