@@ -172,9 +172,9 @@ bool swiotlb_section_fits(const char *idstr, bool known, Error **errp)
     Error *err = NULL;
 
     if (!known && g_str_has_suffix(idstr, "/" SETUP_SECTION)) {
-        error_setg(&err, "swiotlb: only the source's device at %.*s has a "
-                   "window; set swiotlb=on here too, or start the source with "
-                   "swiotlb=off",
+        error_setg(&err, "swiotlb: the source has a device with a window at "
+                   "%.*s, and there is none here; set swiotlb=on here too, or "
+                   "start the source with swiotlb=off",
                    (int)(strlen(idstr) - strlen("/" SETUP_SECTION)), idstr);
     } else if (g_str_equal(idstr, RAM_SECTION)) {
         QLIST_FOREACH(m, &devices, next) {
