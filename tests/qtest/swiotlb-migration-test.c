@@ -118,16 +118,6 @@ static void test_goes_on_though_target_had_it_elsewhere(const void *opaque)
     migrate_idle(opaque, true);
 }
 
-/* Write to memory until every page has been sent once, and much is left. */
-static void dirty_ram(SwiotlbRig *rig)
-{
-    uint8_t value = 0;
-
-    while (swiotlb_stream_syncs(rig) < 3) {
-        qtest_memset(rig->qts, 0, ++value, RIG_RAM_SIZE / 2);
-    }
-}
-
 static void set_bandwidth(SwiotlbRig *rig, uint64_t bytes_per_second)
 {
     qtest_qmp_assert_success(rig->qts,
@@ -135,6 +125,23 @@ static void set_bandwidth(SwiotlbRig *rig, uint64_t bytes_per_second)
                              " 'arguments': {'downtime-limit': 1,"
                              " 'max-bandwidth': %" PRIu64 "}}",
                              bytes_per_second);
+}
+
+/*
+ * Write to memory until every page has been sent once, then slow down so that
+ * what is left takes longer than any test. Sending what was written last takes
+ * a second, in which that has to happen.
+ */
+static void send_all_once(SwiotlbRig *rig)
+{
+    uint8_t value = 0;
+
+    while (swiotlb_stream_syncs(rig) < 2) {
+        qtest_memset(rig->qts, 0, ++value, RIG_RAM_SIZE / 2);
+    }
+    set_bandwidth(rig, 4 * KiB);
+    qtest_memset(rig->qts, 0, ++value, RIG_RAM_SIZE / 2);
+    g_assert_true(swiotlb_stream_active(rig));
 }
 
 /*
@@ -155,15 +162,14 @@ static void test_device_writes_meanwhile_arrive(const void *opaque)
         blk_request_fill(source, &req[i]);
         swiotlb_queue_add(vq, req[i].seg, BLK_SEGMENTS);
     }
-    set_bandwidth(source, 20 * MiB);
+    set_bandwidth(source, 2 * MiB);
     stream = swiotlb_stream_start(source);
-    dirty_ram(source);
-    /* What is left now takes longer than all that follows. */
-    set_bandwidth(source, 4 * KiB);
+    send_all_once(source);
     swiotlb_queue_kick(vq);
     for (int i = 0; i < ARRAY_SIZE(req); i++) {
         swiotlb_queue_wait(vq);
     }
+    g_assert_true(swiotlb_stream_active(source));
     set_bandwidth(source, 1 * GiB);
     swiotlb_stream_finish(source);
 

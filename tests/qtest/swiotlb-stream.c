@@ -137,6 +137,13 @@ uint64_t swiotlb_stream_syncs(SwiotlbRig *rig)
     return syncs;
 }
 
+bool swiotlb_stream_active(SwiotlbRig *rig)
+{
+    g_autofree char *status = state(rig);
+
+    return g_str_equal(status, "active");
+}
+
 void swiotlb_stream_finish(SwiotlbRig *rig)
 {
     g_assert_true(completed(rig));

@@ -32,6 +32,8 @@ void swiotlb_target_take_over(SwiotlbTarget *target, SwiotlbRig *from);
 int swiotlb_stream_start(SwiotlbRig *rig);
 /* How often the source has looked for memory that was written to */
 uint64_t swiotlb_stream_syncs(SwiotlbRig *rig);
+/* Is @rig still at it, with the machine running? */
+bool swiotlb_stream_active(SwiotlbRig *rig);
 void swiotlb_stream_finish(SwiotlbRig *rig);
 /* Start and finish */
 int swiotlb_stream_save(SwiotlbRig *rig);
