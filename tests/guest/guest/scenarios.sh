@@ -450,7 +450,16 @@ churned()
 enough_churn()
 {
 	touch /tmp/churn/enough
-	await 60 eval '! ls /tmp/churn/*.rounds'
+	await 60 churn_has_ended
+}
+
+churn_has_ended()
+{
+	local file
+	for file in /tmp/churn/*.rounds; do
+		[ -e "$file" ] && return 1
+	done
+	return 0
 }
 
 # rewrite PATH SEEK MIB: MIB of random content SEEK MiB into it, past all caches
