@@ -424,13 +424,14 @@ at_once()
 	rm -r /tmp/at_once
 }
 
-# churn NAME COMMAND...: COMMAND again and again until enough_churn. It prints
-# what is wrong, and nothing else.
+# churn NAME COMMAND...: COMMAND again and again until enough_churn. What it prints
+# is kept.
 churn()
 {
 	local name=$1 rounds=0
 	shift
 	mkdir -p /tmp/churn
+	echo 0 > "/tmp/churn/$name.rounds"
 	while [ ! -e /tmp/churn/enough ]; do
 		"$@" >> "/tmp/churn/$name.wrong" 2>&1
 		rounds=$((rounds + 1))
@@ -493,18 +494,14 @@ entropy()
 	dd if=/dev/hwrng bs=64 count=16 2>/dev/null | grep -v '^[0-9]\{15\}$'
 }
 
-# keep_busy COMMAND...: each COMMAND over and over, until come_to_rest. The
-# pauses leave the emulated CPU to others.
+# keep_busy COMMAND...: each COMMAND (one word each, quoted) over and over, until
+# come_to_rest. The pauses leave the emulated CPU to others.
 keep_busy()
 {
 	local i=0 command
-	mkdir -p /tmp/busy
 	for command in "$@"; do
-		(while [ ! -e /tmp/busy/stop ]; do
-			eval "$command"
-			sleep 1
-		done) < /dev/null > "/tmp/busy/output$i" 2>&1 &
-		echo $! >> /tmp/busy/pids
+		churn "busy$i" eval "$command; sleep 1" \
+			< /dev/null > /dev/null 2>&1 &
 		i=$((i + 1))
 	done
 }
@@ -512,15 +509,9 @@ keep_busy()
 # come_to_rest: once each COMMAND has ended, what they said.
 come_to_rest()
 {
-	local pid
-	: > /tmp/busy/stop
-	while read -r pid; do
-		while kill -0 "$pid" 2>/dev/null; do
-			usleep 100000
-		done
-	done < /tmp/busy/pids
-	cat /tmp/busy/output*
-	rm -r /tmp/busy
+	enough_churn
+	cat /tmp/churn/*.wrong
+	rm -r /tmp/churn
 }
 
 # use_rng NAME BLOCKS: so much randomness from that source.

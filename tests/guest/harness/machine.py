@@ -76,10 +76,11 @@ def boot(build, kernel, initramfs, append='', loglevel=6):
     args = []
     for folder in build.firmware():
         args += ['-L', str(folder)]
-    # A busy host makes the kernel's check of its timer fail under TCG, and its
-    # clocks fast: what it takes for a stall is none.
-    line = ('console=ttyS0 panic=-1 no_timer_check watchdog_thresh=60 '
-            'rcupdate.rcu_cpu_stall_timeout=120 '
+    # A busy host makes the kernel's check of its timer fail under TCG, what it
+    # measures of the CPU wrong, and its clocks fast: what it takes for a stall
+    # is none.
+    line = ('console=ttyS0 panic=-1 no_timer_check lpj=4000000 '
+            'watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 '
             f'loglevel={loglevel} {append}').strip()
     return args + ['-kernel', str(kernel.image), '-initrd', str(initramfs),
                    '-append', line]
