@@ -175,7 +175,7 @@ static void window_is_closed_until_it_is_moved(void)
 static void moved_window_leaves_its_old_place(void)
 {
     SwiotlbWindow window;
-    uint64_t offset;
+    uint64_t offset = 0;
 
     swiotlb_window_init(&window, SIZE);
     g_assert_true(swiotlb_window_move(&window, BASE));

@@ -9,6 +9,12 @@
  * meets an IOMMU region that knows the same rule. An address space that merely
  * contains the window would not do: QEMU hands out bounce buffers and cached
  * sections for unassigned memory, and the request would appear to succeed.
+ *
+ * The window's RAM stays where it is in QEMU while the BAR moves, for as long
+ * as the device exists. So one section that covers it stands for every access:
+ * what is inside is found by a comparison and an addition, and pointers into
+ * it hold no reference. One that was handed out before the window moved stays
+ * good until the request ends.
  */
 
 #include "qemu/osdep.h"
@@ -122,6 +128,9 @@ static void swiotlb_reject(SwiotlbDevice *s, hwaddr addr, hwaddr len,
 {
     const char *direction = is_write ? "write" : "read";
 
+    if (!s->name) {
+        return;
+    }
     qatomic_inc(&s->rejected);
     trace_swiotlb_reject(s->name, addr, len, direction, reason);
     if (qemu_loglevel_mask(LOG_GUEST_ERROR) && swiotlb_log_allowed(s)) {
@@ -156,7 +165,7 @@ bool swiotlb_is_ordinary(SwiotlbDevice *s)
 {
     int phase;
 
-    if (s->required) {
+    if (likely(s->required)) {
         return false;
     }
 
@@ -178,55 +187,125 @@ static AddressSpace *swiotlb_ordinary_as(SwiotlbDevice *s)
            s->platform_as : &address_space_memory;
 }
 
+static const char *swiotlb_reason(SwiotlbDevice *s)
+{
+    if (!(s->vdev->status & VIRTIO_CONFIG_S_FEATURES_OK)) {
+        return "the driver did not set FEATURES_OK";
+    }
+    if (!swiotlb_accepted(s->vdev)) {
+        return "the driver did not accept VIRTIO_F_SWIOTLB";
+    }
+    if (qatomic_read(&s->window.base) == SWIOTLB_CLOSED) {
+        return "the window is closed (BAR not mapped, memory decoding or bus "
+               "mastering off)";
+    }
+    return "not inside the window";
+}
+
 /* The DMA rule for a confined device; rejects what it does not let through */
 static bool swiotlb_check(SwiotlbDevice *s, hwaddr addr, hwaddr len,
                           bool is_write, hwaddr *offset)
 {
-    const char *reason;
-
-    if (!(s->vdev->status & VIRTIO_CONFIG_S_FEATURES_OK)) {
-        reason = "the driver did not set FEATURES_OK";
-    } else if (!swiotlb_accepted(s->vdev)) {
-        reason = "the driver did not accept VIRTIO_F_SWIOTLB";
-    } else if (swiotlb_window_offset(&s->window, addr, len, offset)) {
+    if (likely(s->vdev->status & VIRTIO_CONFIG_S_FEATURES_OK &&
+               swiotlb_accepted(s->vdev) &&
+               swiotlb_window_offset(&s->window, addr, len, offset))) {
         return true;
-    } else if (qatomic_read(&s->window.base) == SWIOTLB_CLOSED) {
-        reason = "the window is closed (BAR not mapped, memory decoding or "
-                 "bus mastering off)";
-    } else {
-        reason = "not inside the window";
     }
-    swiotlb_reject(s, addr, len, is_write, reason);
+    swiotlb_reject(s, addr, len, is_write, swiotlb_reason(s));
     return false;
+}
+
+/* Does @p point into the window's RAM? Before or behind it, @offset is huge. */
+static bool swiotlb_holds(SwiotlbDevice *s, const void *p, hwaddr *offset)
+{
+    *offset = (uintptr_t)p - (uintptr_t)s->all.ptr;
+    return *offset < s->window.size;
+}
+
+static void *swiotlb_map_ordinary(SwiotlbDevice *s, dma_addr_t addr,
+                                  dma_addr_t *len, DMADirection direction,
+                                  MemTxAttrs attrs)
+{
+    return dma_memory_map(swiotlb_ordinary_as(s), addr, len, direction, attrs);
+}
+
+static void *swiotlb_map_confined(SwiotlbDevice *s, dma_addr_t addr,
+                                  dma_addr_t *len, DMADirection direction)
+{
+    hwaddr offset;
+
+    /*
+     * Nothing cannot be mapped, as with address_space_map(): behind the last
+     * byte there is no pointer that could be unmapped.
+     */
+    if (likely(*len &&
+               swiotlb_check(s, addr, *len,
+                             direction == DMA_DIRECTION_FROM_DEVICE,
+                             &offset))) {
+        return s->all.ptr + offset;
+    }
+    *len = 0;
+    return NULL;
 }
 
 void *swiotlb_dma_map(VirtIODevice *vdev, dma_addr_t addr, dma_addr_t *len,
                       DMADirection direction, MemTxAttrs attrs)
 {
     SwiotlbDevice *s = vdev->swiotlb;
-    hwaddr offset;
+    void *p;
 
     if (likely(!s)) {
         return dma_memory_map(vdev->dma_as, addr, len, direction, attrs);
     }
     if (swiotlb_is_ordinary(s)) {
-        return dma_memory_map(swiotlb_ordinary_as(s), addr, len, direction,
-                              attrs);
+        return swiotlb_map_ordinary(s, addr, len, direction, attrs);
     }
-    /*
-     * Nothing cannot be mapped, as with address_space_map(): behind the last
-     * byte there is no pointer that could be unmapped.
-     */
-    if (!*len ||
-        !swiotlb_check(s, addr, *len, direction == DMA_DIRECTION_FROM_DEVICE,
-                       &offset)) {
-        *len = 0;
-        return NULL;
+    p = swiotlb_map_confined(s, addr, len, direction);
+    if (p) {
+        /* address_space_unmap() finds the region by the pointer. */
+        memory_region_ref(s->ram);
     }
+    return p;
+}
 
-    /* address_space_unmap() finds the region by the pointer and unrefs it. */
-    memory_region_ref(s->ram);
-    return (uint8_t *)memory_region_get_ram_ptr(s->ram) + offset;
+void *swiotlb_buffer_map(VirtIODevice *vdev, dma_addr_t addr, dma_addr_t *len,
+                         DMADirection direction, MemTxAttrs attrs)
+{
+    SwiotlbDevice *s = vdev->swiotlb;
+
+    if (!s) {
+        return dma_memory_map(vdev->dma_as, addr, len, direction, attrs);
+    }
+    if (swiotlb_is_ordinary(s)) {
+        return swiotlb_buffer_keep(
+            s, swiotlb_map_ordinary(s, addr, len, direction, attrs));
+    }
+    return swiotlb_map_confined(s, addr, len, direction);
+}
+
+void *swiotlb_buffer_keep(SwiotlbDevice *s, void *p)
+{
+    hwaddr offset;
+
+    if (p && swiotlb_holds(s, p, &offset)) {
+        memory_region_unref(s->ram);
+    }
+    return p;
+}
+
+void swiotlb_buffer_unmap(VirtIODevice *vdev, AddressSpace *as, void *p,
+                          dma_addr_t len, DMADirection direction,
+                          dma_addr_t access_len)
+{
+    SwiotlbDevice *s = vdev->swiotlb;
+    hwaddr offset;
+
+    if (!s || !swiotlb_holds(s, p, &offset)) {
+        dma_memory_unmap(as, p, len, direction, access_len);
+    } else if (direction == DMA_DIRECTION_FROM_DEVICE && access_len &&
+               s->name) {
+        address_space_cache_invalidate(&s->all, offset, access_len);
+    }
 }
 
 int64_t swiotlb_cache_init(MemoryRegionCache *cache, VirtIODevice *vdev,
@@ -235,7 +314,7 @@ int64_t swiotlb_cache_init(MemoryRegionCache *cache, VirtIODevice *vdev,
     SwiotlbDevice *s = vdev->swiotlb;
     hwaddr offset;
 
-    if (likely(!s)) {
+    if (!s) {
         return address_space_cache_init(cache, vdev->dma_as, addr, len,
                                         is_write);
     }
@@ -243,11 +322,19 @@ int64_t swiotlb_cache_init(MemoryRegionCache *cache, VirtIODevice *vdev,
         return address_space_cache_init(cache, swiotlb_ordinary_as(s), addr,
                                         len, is_write);
     }
-    if (!swiotlb_check(s, addr, len, is_write, &offset)) {
-        address_space_cache_init_empty(cache);
+    /* Without a region it holds no reference that had to be given back. */
+    address_space_cache_init_empty(cache);
+    if (unlikely(!swiotlb_check(s, addr, len, is_write, &offset))) {
         return 0;
     }
-    return address_space_cache_init(cache, &s->ram_as, offset, len, is_write);
+    if (is_write) {
+        return address_space_cache_init(cache, &s->ram_as, offset, len, true);
+    }
+    cache->ptr = s->all.ptr + offset;
+    cache->xlat = offset;
+    cache->len = len;
+    cache->is_write = false;
+    return len;
 }
 
 /*
@@ -426,6 +513,7 @@ void swiotlb_device_init(SwiotlbDevice *s, VirtIODevice *vdev, Object *owner,
     s->ram = ram;
     memory_region_init_alias(&s->bar, owner, "swiotlb-bar", ram, 0, size);
     address_space_init(&s->ram_as, ram, "swiotlb-ram");
+    address_space_cache_init(&s->all, &s->ram_as, 0, size, true);
     memory_region_init_iommu(&s->filter, sizeof(s->filter),
                              TYPE_SWIOTLB_FILTER, owner, "swiotlb-filter",
                              UINT64_MAX);
@@ -444,13 +532,13 @@ void swiotlb_device_init(SwiotlbDevice *s, VirtIODevice *vdev, Object *owner,
 
 void swiotlb_device_cleanup(SwiotlbDevice *s)
 {
-    if (!s->vdev) {
+    if (!s->name) {
         return;
     }
     QLIST_REMOVE(s, next);
-    s->vdev->swiotlb = NULL;
+    swiotlb_window_move(&s->window, SWIOTLB_CLOSED);
     s->vdev->dma_as = &address_space_memory;
-    s->vdev = NULL;
+    address_space_cache_destroy(&s->all);
     /*
      * A commit without a change keeps the old views, and they the owner. The
      * address space that ends last holds the owner, and so the memory of both.

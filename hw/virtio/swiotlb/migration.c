@@ -231,16 +231,7 @@ void *swiotlb_restore_map(VirtIODevice *vdev, dma_addr_t addr, dma_addr_t *len,
         return NULL;
     }
     memory_region_ref(s->ram);
-    return (uint8_t *)memory_region_get_ram_ptr(s->ram) + offset;
-}
-
-/* Something that can be unmapped, and holds nothing */
-static void *swiotlb_restore_nothing(SwiotlbDevice *s, struct iovec *segment,
-                                     dma_addr_t *len)
-{
-    segment->iov_len = *len = 0;
-    memory_region_ref(s->ram);
-    return memory_region_get_ram_ptr(s->ram);
+    return s->all.ptr + offset;
 }
 
 void *swiotlb_restore_segment(VirtIODevice *vdev, struct iovec *segment,
@@ -251,11 +242,16 @@ void *swiotlb_restore_segment(VirtIODevice *vdev, struct iovec *segment,
     dma_addr_t wanted = *len;
     void *p = swiotlb_restore_map(vdev, addr, len, direction, attrs);
 
-    if (!s || (p && *len == wanted)) {
+    if (!s) {
+        return p;
+    }
+    swiotlb_buffer_keep(s, p);
+    if (p && *len == wanted) {
         return p;
     }
     if (p) {
-        dma_memory_unmap(&address_space_memory, p, *len, direction, 0);
+        swiotlb_buffer_unmap(vdev, &address_space_memory, p, *len, direction,
+                             0);
     }
     if (!s->migration.damaged) {
         error_report("swiotlb: %s: the saved state is damaged: a request has "
@@ -263,7 +259,9 @@ void *swiotlb_restore_segment(VirtIODevice *vdev, struct iovec *segment,
                      "cannot reach; save it again", s->name, wanted, addr);
     }
     s->migration.damaged = true;
-    return swiotlb_restore_nothing(s, segment, len);
+    /* Something that can be unmapped, and holds nothing */
+    segment->iov_len = *len = 0;
+    return s->all.ptr;
 }
 
 void swiotlb_saved(VirtIODevice *vdev, QEMUFile *f, uint32_t ndescs)

@@ -601,7 +601,7 @@ void swiotlb_pci_unplug(VirtIOPCIProxy *proxy)
 {
     SwiotlbPCI *swiotlb = &proxy->swiotlb;
 
-    if (!swiotlb->device.vdev) {
+    if (!swiotlb->device.name) {
         return;
     }
     qemu_remove_machine_init_done_notifier(&swiotlb->machine_done);

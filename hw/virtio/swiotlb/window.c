@@ -30,18 +30,3 @@ bool swiotlb_window_move(SwiotlbWindow *window, uint64_t base)
 
     return old != base;
 }
-
-bool swiotlb_window_offset(const SwiotlbWindow *window, uint64_t addr,
-                           uint64_t len, uint64_t *offset)
-{
-    uint64_t base = qatomic_read(&window->base);
-
-    /* Subtractions only: a sum could wrap around. */
-    if (base == SWIOTLB_CLOSED || addr < base ||
-        addr - base > window->size || len > window->size - (addr - base)) {
-        return false;
-    }
-
-    *offset = addr - base;
-    return true;
-}

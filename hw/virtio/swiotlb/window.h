@@ -7,6 +7,8 @@
 #ifndef HW_VIRTIO_SWIOTLB_WINDOW_H
 #define HW_VIRTIO_SWIOTLB_WINDOW_H
 
+#include "qemu/atomic.h"
+
 /* Smallest window, in bytes */
 #define SWIOTLB_MIN_SIZE (1 * MiB)
 
@@ -46,7 +48,20 @@ bool swiotlb_window_move(SwiotlbWindow *window, uint64_t base);
  *          wrap-around, lies inside the window and the window is open
  * Context: any thread
  */
-bool swiotlb_window_offset(const SwiotlbWindow *window, uint64_t addr,
-                           uint64_t len, uint64_t *offset);
+static inline bool swiotlb_window_offset(const SwiotlbWindow *window,
+                                         uint64_t addr, uint64_t len,
+                                         uint64_t *offset)
+{
+    uint64_t base = qatomic_read(&window->base);
+
+    /* Subtractions only: a sum could wrap around. */
+    if (base == SWIOTLB_CLOSED || addr < base ||
+        addr - base > window->size || len > window->size - (addr - base)) {
+        return false;
+    }
+
+    *offset = addr - base;
+    return true;
+}
 
 #endif

@@ -13,9 +13,10 @@
  *  rejected an access that is not let through: the device stops and asks the
  *           driver for a reset
  *
- * Every access of stock device code comes through swiotlb_dma_map() or
- * swiotlb_cache_init(). Code that maps through VirtIODevice::dma_as by itself
- * meets SwiotlbDevice::filter, which applies the same rule.
+ * Every access of stock device code comes through swiotlb_buffer_map(),
+ * swiotlb_dma_map() or swiotlb_cache_init(). Code that maps through
+ * VirtIODevice::dma_as by itself meets SwiotlbDevice::filter, which applies the
+ * same rule.
  *
  * Source: VIRTIO_F_SWIOTLB proposal, virtio-comment, April 2025.
  */
@@ -88,17 +89,22 @@ typedef struct SwiotlbMigration {
 } SwiotlbMigration;
 
 struct SwiotlbDevice {
+    /* What each access asks for comes first, to share a cache line. */
     SwiotlbWindow window;
-    /*
-     * Where it was last while the device worked: the driver may close or move
-     * it below a device that has stopped with requests under way.
-     */
-    uint64_t last_base;
-    /* Device id or path, for messages */
-    char *name;
+    VirtIODevice *vdev;
     bool required;
     /* SwiotlbPhase, atomic */
     int phase;
+    /* Device id or path, for messages; NULL while there is no window */
+    char *name;
+    /* All of the window's RAM, for the device's life */
+    MemoryRegionCache all;
+
+    /*
+     * Where the window was last while the device worked: the driver may close
+     * or move it below a device that has stopped with requests under way.
+     */
+    uint64_t last_base;
     /* Accesses refused since the machine was reset, atomic */
     uint64_t rejected;
 
@@ -125,7 +131,6 @@ struct SwiotlbDevice {
     /* Where it says what it has written to, while that is asked for */
     struct vhost_log *vhost_log;
 
-    VirtIODevice *vdev;
     QLIST_ENTRY(SwiotlbDevice) next;
 
     /* Log lines in the current interval; protected by log_lock */
@@ -153,7 +158,8 @@ void swiotlb_device_init(SwiotlbDevice *s, VirtIODevice *vdev, Object *owner,
 
 /*
  * swiotlb_device_cleanup: undo swiotlb_device_init(). Nothing to do when it
- * was not called.
+ * was not called. VirtIODevice::swiotlb stays, and rejects everything: a
+ * request that a device type ends too late is still to be unmapped.
  *
  * Context: BQL held; no queue of the device runs any more
  */
@@ -180,11 +186,36 @@ void *swiotlb_dma_map(VirtIODevice *vdev, dma_addr_t addr, dma_addr_t *len,
                       DMADirection direction, MemTxAttrs attrs);
 
 /*
+ * swiotlb_buffer_map: the same for what belongs to a request of @vdev. A
+ * pointer into its window holds no reference. Undo with swiotlb_buffer_unmap().
+ */
+void *swiotlb_buffer_map(VirtIODevice *vdev, dma_addr_t addr, dma_addr_t *len,
+                         DMADirection direction, MemTxAttrs attrs);
+
+/*
+ * swiotlb_buffer_unmap: dma_memory_unmap() for what belongs to a request of
+ * @vdev, wherever its window is by now.
+ *
+ * @as: where it is undone if it lies in no window of @vdev
+ */
+void swiotlb_buffer_unmap(VirtIODevice *vdev, AddressSpace *as, void *p,
+                          dma_addr_t len, DMADirection direction,
+                          dma_addr_t access_len);
+
+/*
+ * swiotlb_buffer_keep: make what dma_memory_map() returned, which may be NULL,
+ * a pointer for swiotlb_buffer_unmap().
+ *
+ * Returns: @p
+ */
+void *swiotlb_buffer_keep(SwiotlbDevice *s, void *p);
+
+/*
  * swiotlb_cache_init: address_space_cache_init() for @vdev.
  *
  * Returns: the number of bytes that can be reached, which is 0 if the access
  *          was refused (@cache is then empty) and @len on success
- * Context: any thread
+ * Context: any thread; within rcu_read_lock() until @cache is used no more
  */
 int64_t swiotlb_cache_init(MemoryRegionCache *cache, VirtIODevice *vdev,
                            hwaddr addr, hwaddr len, bool is_write);
@@ -298,9 +329,10 @@ void *swiotlb_restore_map(VirtIODevice *vdev, dma_addr_t addr, dma_addr_t *len,
                           DMADirection direction, MemTxAttrs attrs);
 
 /*
- * swiotlb_restore_segment: the same for a segment of a request, where stock
- * code ends QEMU when it fails. For a device with a window @segment is emptied
- * then, and swiotlb_restored() makes the load fail.
+ * swiotlb_restore_segment: the same for a segment of a request, to be undone
+ * with swiotlb_buffer_unmap(). Stock code ends QEMU when it fails. For a device
+ * with a window @segment is emptied then, and swiotlb_restored() makes the load
+ * fail.
  */
 void *swiotlb_restore_segment(VirtIODevice *vdev, struct iovec *segment,
                               dma_addr_t addr, dma_addr_t *len,

@@ -29,7 +29,58 @@ virtqueue_map_desc(...)
 {
 <...
 - dma_memory_map(V->dma_as, A, L, D, M)
-+ swiotlb_dma_map(V, A, L, D, M)
++ swiotlb_buffer_map(V, A, L, D, M)
+...>
+}
+
+// Buffers in a window hold no reference, so there is none to give back, and the
+// region is known that stock code looks for.
+// hunks: 2
+@unmapped_buffers@
+typedef VirtQueue;
+identifier Q;
+expression AS, P, L, D, A;
+@@
+virtqueue_unmap_sg(VirtQueue *Q, ...)
+{
+<...
+- dma_memory_unmap(AS, P, L, D, A)
++ swiotlb_buffer_unmap(Q->vdev, AS, P, L, D, A)
+...>
+}
+
+// The same for a request that is given up half mapped, whose function has to be
+// told the device...
+// hunks: 2
+@given_up_request@
+typedef VirtIODevice;
+identifier V;
+expression list A;
+@@
+VirtIODevice *V = ...;
+<...
+- virtqueue_undo_map_desc(A)
++ virtqueue_undo_map_desc(V, A)
+...>
+
+// ... and says the direction by its number.
+// hunks: 2
+@given_up_buffers@
+typedef VirtIODevice;
+parameter list PL;
+expression AS, P, L, W, A;
+@@
+- virtqueue_undo_map_desc(PL)
++ virtqueue_undo_map_desc(VirtIODevice *vdev, PL)
+{
+<...
+(
+- cpu_physical_memory_unmap(P, L, W, A)
++ swiotlb_buffer_unmap(vdev, &address_space_memory, P, L, W, A)
+|
+- address_space_unmap(AS, P, L, W, A)
++ swiotlb_buffer_unmap(vdev, AS, P, L, W, A)
+)
 ...>
 }
 
