@@ -323,8 +323,8 @@ static void test_race(const void *opaque)
     g_assert_true(r.window != MAP_FAILED);
     memory = g_strdup_printf("-object memory-backend-file,id=window,share=on,"
                              "size=1M,mem-path=/proc/%d/fd/%d ", getpid(), fd);
-    extra = g_strconcat(BLK_DRIVE "-object iothread,id=io0,poll-max-ns=1000000 ",
-                        memory, NULL);
+    extra = g_strconcat(BLK_DRIVE, "-object iothread,id=io0,"
+                        "poll-max-ns=1000000 ", memory, NULL);
     r.rig = swiotlb_rig_new_full(BLK_DEVICE ",iothread=io0",
                                  "swiotlb=on,swiotlb-memdev=window", extra);
     close(fd);

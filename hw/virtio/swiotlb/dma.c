@@ -23,7 +23,7 @@
 #include "qemu/timer.h"
 #include "hw/virtio/virtio.h"
 #include "hw/virtio/virtio-bus.h"
-#include "hw/virtio/swiotlb.h"
+#include "hw/virtio/swiotlb/access.h"
 #include "trace.h"
 
 #define TYPE_SWIOTLB_FILTER "swiotlb-filter-memory-region"
@@ -206,20 +206,11 @@ static const char *swiotlb_reason(SwiotlbDevice *s)
 static bool swiotlb_check(SwiotlbDevice *s, hwaddr addr, hwaddr len,
                           bool is_write, hwaddr *offset)
 {
-    if (likely(s->vdev->status & VIRTIO_CONFIG_S_FEATURES_OK &&
-               swiotlb_accepted(s->vdev) &&
-               swiotlb_window_offset(&s->window, addr, len, offset))) {
+    if (swiotlb_reaches(s, addr, len, offset)) {
         return true;
     }
     swiotlb_reject(s, addr, len, is_write, swiotlb_reason(s));
     return false;
-}
-
-/* Does @p point into the window's RAM? Before or behind it, @offset is huge. */
-static bool swiotlb_holds(SwiotlbDevice *s, const void *p, hwaddr *offset)
-{
-    *offset = (uintptr_t)p - (uintptr_t)s->all.ptr;
-    return *offset < s->window.size;
 }
 
 static void *swiotlb_map_ordinary(SwiotlbDevice *s, dma_addr_t addr,
@@ -234,14 +225,9 @@ static void *swiotlb_map_confined(SwiotlbDevice *s, dma_addr_t addr,
 {
     hwaddr offset;
 
-    /*
-     * Nothing cannot be mapped, as with address_space_map(): behind the last
-     * byte there is no pointer that could be unmapped.
-     */
-    if (likely(*len &&
-               swiotlb_check(s, addr, *len,
-                             direction == DMA_DIRECTION_FROM_DEVICE,
-                             &offset))) {
+    if (*len &&
+        swiotlb_check(s, addr, *len, direction == DMA_DIRECTION_FROM_DEVICE,
+                      &offset)) {
         return s->all.ptr + offset;
     }
     *len = 0;
@@ -254,7 +240,7 @@ void *swiotlb_dma_map(VirtIODevice *vdev, dma_addr_t addr, dma_addr_t *len,
     SwiotlbDevice *s = vdev->swiotlb;
     void *p;
 
-    if (likely(!s)) {
+    if (!s) {
         return dma_memory_map(vdev->dma_as, addr, len, direction, attrs);
     }
     if (swiotlb_is_ordinary(s)) {
@@ -268,73 +254,51 @@ void *swiotlb_dma_map(VirtIODevice *vdev, dma_addr_t addr, dma_addr_t *len,
     return p;
 }
 
-void *swiotlb_buffer_map(VirtIODevice *vdev, dma_addr_t addr, dma_addr_t *len,
-                         DMADirection direction, MemTxAttrs attrs)
+void *swiotlb_buffer_map_slow(SwiotlbDevice *s, dma_addr_t addr,
+                              dma_addr_t *len, DMADirection direction,
+                              MemTxAttrs attrs)
 {
-    SwiotlbDevice *s = vdev->swiotlb;
+    void *p;
 
-    if (!s) {
-        return dma_memory_map(vdev->dma_as, addr, len, direction, attrs);
+    if (!swiotlb_is_ordinary(s)) {
+        return swiotlb_map_confined(s, addr, len, direction);
     }
-    if (swiotlb_is_ordinary(s)) {
-        return swiotlb_buffer_keep(
-            s, swiotlb_map_ordinary(s, addr, len, direction, attrs));
-    }
-    return swiotlb_map_confined(s, addr, len, direction);
+    p = swiotlb_map_ordinary(s, addr, len, direction, attrs);
+    swiotlb_buffer_keep(s, p);
+    return p;
 }
 
-void *swiotlb_buffer_keep(SwiotlbDevice *s, void *p)
+void swiotlb_buffer_keep(SwiotlbDevice *s, void *p)
 {
     hwaddr offset;
 
     if (p && swiotlb_holds(s, p, &offset)) {
         memory_region_unref(s->ram);
     }
-    return p;
 }
 
-void swiotlb_buffer_unmap(VirtIODevice *vdev, AddressSpace *as, void *p,
-                          dma_addr_t len, DMADirection direction,
-                          dma_addr_t access_len)
+void swiotlb_buffer_written(SwiotlbDevice *s, hwaddr offset, hwaddr len)
 {
-    SwiotlbDevice *s = vdev->swiotlb;
-    hwaddr offset;
-
-    if (!s || !swiotlb_holds(s, p, &offset)) {
-        dma_memory_unmap(as, p, len, direction, access_len);
-    } else if (direction == DMA_DIRECTION_FROM_DEVICE && access_len &&
-               s->name) {
-        address_space_cache_invalidate(&s->all, offset, access_len);
+    /* A request that ended too late: there is nobody to log it for. */
+    if (s->name) {
+        address_space_cache_invalidate(&s->all, offset, len);
     }
 }
 
-int64_t swiotlb_cache_init(MemoryRegionCache *cache, VirtIODevice *vdev,
-                           hwaddr addr, hwaddr len, bool is_write)
+int64_t swiotlb_cache_init_slow(MemoryRegionCache *cache, SwiotlbDevice *s,
+                                hwaddr addr, hwaddr len, bool is_write)
 {
-    SwiotlbDevice *s = vdev->swiotlb;
     hwaddr offset;
 
-    if (!s) {
-        return address_space_cache_init(cache, vdev->dma_as, addr, len,
-                                        is_write);
-    }
     if (swiotlb_is_ordinary(s)) {
         return address_space_cache_init(cache, swiotlb_ordinary_as(s), addr,
                                         len, is_write);
     }
-    /* Without a region it holds no reference that had to be given back. */
-    address_space_cache_init_empty(cache);
-    if (unlikely(!swiotlb_check(s, addr, len, is_write, &offset))) {
+    if (!swiotlb_check(s, addr, len, is_write, &offset)) {
+        address_space_cache_init_empty(cache);
         return 0;
     }
-    if (is_write) {
-        return address_space_cache_init(cache, &s->ram_as, offset, len, true);
-    }
-    cache->ptr = s->all.ptr + offset;
-    cache->xlat = offset;
-    cache->len = len;
-    cache->is_write = false;
-    return len;
+    return address_space_cache_init(cache, &s->ram_as, offset, len, is_write);
 }
 
 /*

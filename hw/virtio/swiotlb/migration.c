@@ -21,7 +21,7 @@
 #include "migration/qemu-file.h"
 #include "migration/vmstate.h"
 #include "hw/virtio/virtio.h"
-#include "hw/virtio/swiotlb.h"
+#include "hw/virtio/swiotlb/access.h"
 #include "hw/virtio/swiotlb/dirty.h"
 #include "trace.h"
 

@@ -13,8 +13,7 @@
  *  rejected an access that is not let through: the device stops and asks the
  *           driver for a reset
  *
- * Every access of stock device code comes through swiotlb_buffer_map(),
- * swiotlb_dma_map() or swiotlb_cache_init(). Code that maps through
+ * The core of virtio goes through swiotlb/access.h. Code that maps through
  * VirtIODevice::dma_as by itself meets SwiotlbDevice::filter, which applies the
  * same rule.
  *
@@ -174,7 +173,7 @@ void swiotlb_device_cleanup(SwiotlbDevice *s);
 void swiotlb_confine(VirtIODevice *vdev);
 
 /*
- * swiotlb_dma_map: dma_memory_map() for @vdev.
+ * swiotlb_dma_map: dma_memory_map() for @vdev, for what belongs to no request.
  *
  * All of [@addr, @addr + *@len) has to lie inside the window of a confined
  * device. Undo with dma_memory_unmap() on any address space.
@@ -186,39 +185,28 @@ void *swiotlb_dma_map(VirtIODevice *vdev, dma_addr_t addr, dma_addr_t *len,
                       DMADirection direction, MemTxAttrs attrs);
 
 /*
- * swiotlb_buffer_map: the same for what belongs to a request of @vdev. A
- * pointer into its window holds no reference. Undo with swiotlb_buffer_unmap().
+ * swiotlb_buffer_map_slow: swiotlb_buffer_map(), see access.h, for what is not
+ * plainly inside a confined device's window
  */
-void *swiotlb_buffer_map(VirtIODevice *vdev, dma_addr_t addr, dma_addr_t *len,
-                         DMADirection direction, MemTxAttrs attrs);
-
-/*
- * swiotlb_buffer_unmap: dma_memory_unmap() for what belongs to a request of
- * @vdev, wherever its window is by now.
- *
- * @as: where it is undone if it lies in no window of @vdev
- */
-void swiotlb_buffer_unmap(VirtIODevice *vdev, AddressSpace *as, void *p,
-                          dma_addr_t len, DMADirection direction,
-                          dma_addr_t access_len);
+void *swiotlb_buffer_map_slow(SwiotlbDevice *s, dma_addr_t addr,
+                              dma_addr_t *len, DMADirection direction,
+                              MemTxAttrs attrs);
 
 /*
  * swiotlb_buffer_keep: make what dma_memory_map() returned, which may be NULL,
  * a pointer for swiotlb_buffer_unmap().
- *
- * Returns: @p
  */
-void *swiotlb_buffer_keep(SwiotlbDevice *s, void *p);
+void swiotlb_buffer_keep(SwiotlbDevice *s, void *p);
+
+/* swiotlb_buffer_written: the device wrote to its window; that is logged. */
+void swiotlb_buffer_written(SwiotlbDevice *s, hwaddr offset, hwaddr len);
 
 /*
- * swiotlb_cache_init: address_space_cache_init() for @vdev.
- *
- * Returns: the number of bytes that can be reached, which is 0 if the access
- *          was refused (@cache is then empty) and @len on success
- * Context: any thread; within rcu_read_lock() until @cache is used no more
+ * swiotlb_cache_init_slow: swiotlb_cache_init(), see access.h, for what is
+ * written to, or not plainly inside a confined device's window
  */
-int64_t swiotlb_cache_init(MemoryRegionCache *cache, VirtIODevice *vdev,
-                           hwaddr addr, hwaddr len, bool is_write);
+int64_t swiotlb_cache_init_slow(MemoryRegionCache *cache, SwiotlbDevice *s,
+                                hwaddr addr, hwaddr len, bool is_write);
 
 /*
  * swiotlb_accepts_status: may the driver write @status now?

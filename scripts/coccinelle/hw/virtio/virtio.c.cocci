@@ -7,7 +7,7 @@
 @header@
 @@
 #include "hw/virtio/virtio-bus.h"
-+#include "hw/virtio/swiotlb.h"
++#include "hw/virtio/swiotlb/access.h"
 
 // Rings and indirect tables. Unassigned memory would be cached as if it could
 // be reached, so the address space alone does not refuse.
@@ -18,6 +18,44 @@ identifier V;
 @@
 - address_space_cache_init(C, V->dma_as, A, L, W)
 + swiotlb_cache_init(C, V, A, L, W)
+
+// Writes to rings: who writes says for which device.
+// hunks: 5
+@written_rings@
+typedef VirtIODevice;
+identifier F = {vring_packed_off_wrap_write,
+                vring_packed_flags_write,
+                vring_packed_desc_write_data,
+                vring_packed_desc_write_flags};
+identifier V;
+expression C, A, L;
+@@
+F(VirtIODevice *V, ...)
+{
+<...
+- address_space_cache_invalidate(C, A, L)
++ swiotlb_cache_invalidate(V, C, A, L)
+...>
+}
+
+// hunks: 5
+@written_queues@
+typedef VirtQueue;
+identifier F = {vring_used_write,
+                vring_used_idx_set,
+                vring_used_flags_set_bit,
+                vring_used_flags_unset_bit,
+                vring_set_avail_event};
+identifier Q;
+expression C, A, L;
+@@
+F(VirtQueue *Q, ...)
+{
+<...
+- address_space_cache_invalidate(C, A, L)
++ swiotlb_cache_invalidate(Q->vdev, C, A, L)
+...>
+}
 
 // Buffers. Unassigned memory would be mapped as a bounce buffer.
 // hunks: 1
