@@ -434,6 +434,11 @@ bool swiotlb_stopped(VirtIODevice *vdev)
     return vdev->swiotlb && vdev->broken;
 }
 
+bool swiotlb_queues_stopped(VirtIODevice *vdev)
+{
+    return vdev->swiotlb && virtio_device_disabled(vdev);
+}
+
 bool swiotlb_stops_back_end(VirtIODevice *vdev)
 {
     return swiotlb_stopped(vdev) && vdev->swiotlb->external;

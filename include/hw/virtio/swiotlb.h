@@ -256,6 +256,12 @@ void swiotlb_reset(VirtIODevice *vdev);
 bool swiotlb_stopped(VirtIODevice *vdev);
 
 /*
+ * swiotlb_queues_stopped: is nothing to be taken out of @vdev's rings, because
+ * it waits for a reset or may not master the bus? Context: any thread
+ */
+bool swiotlb_queues_stopped(VirtIODevice *vdev);
+
+/*
  * swiotlb_offered_features: the 32 feature bits that the modern feature
  * register shows, given those that stock QEMU shows there.
  *

@@ -297,6 +297,22 @@ virtio_device_realize(...)
 ...>
 }
 
+// Versions that do not ask this themselves find a packed ring that holds
+// something, and take nothing out of it: a device type that empties its ring
+// would try for ever.
+// hunks: 1
+@stopped_ring_is_empty@
+identifier Q;
+@@
+virtio_queue_packed_empty(...)
+{
+<...
+- virtio_queue_packed_empty_rcu(Q)
++ swiotlb_queues_stopped(Q->vdev) ||
++ virtio_queue_packed_empty_rcu(Q)
+...>
+}
+
 // The rings of a stopped device are let go.
 // hunks: 1
 @stopped_rings@
