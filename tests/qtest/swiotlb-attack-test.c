@@ -239,6 +239,36 @@ static void test_indirect_table(const void *opaque)
     finish(rig, vq, attack);
 }
 
+/* No bytes are none that could be read, wherever the table lies. */
+static void test_empty_table(const void *opaque)
+{
+    const Attack *attack = opaque;
+    const uint64_t places[] = { RIG_TABLE, RIG_TARGET };
+    SwiotlbRig *rig = start(attack);
+    SwiotlbQueue *vq;
+    BlkRequest req;
+
+    for (int i = 0; i < ARRAY_SIZE(places); i++) {
+        swiotlb_rig_negotiate(rig, rig->features);
+        vq = swiotlb_rig_queue(rig, attack->variant->queue);
+        swiotlb_rig_driver_ok(rig);
+        blk_request_init(&req, true, 1);
+        blk_request_fill(rig, &req);
+        swiotlb_table_write(rig->drv, places[i], req.seg, BLK_SEGMENTS);
+
+        swiotlb_rig_snapshot(rig);
+        swiotlb_queue_add_indirect(vq, places[i], 0);
+        swiotlb_queue_kick(vq);
+        swiotlb_rig_assert_untouched(rig);
+        g_assert_false(swiotlb_queue_get(vq, NULL));
+        g_assert_cmphex(swiotlb_driver_status(rig->drv) &
+                        VIRTIO_CONFIG_S_NEEDS_RESET, !=, 0);
+        swiotlb_queue_free(vq);
+    }
+
+    finish(rig, NULL, attack);
+}
+
 static void test_ring(const void *opaque)
 {
     const Attack *attack = opaque;
@@ -574,6 +604,7 @@ static void add_attacks(Attack attack)
             "indirect/table_%s_is_not_followed", attack.place->name);
     }
 
+    add(&attack, test_empty_table, "indirect/empty_table_is_not_followed");
     attack.indirect = false;
     add(&attack, test_edges, "first_and_last_byte_of_window_are_usable");
     add(&attack, test_dead_until_reset, "device_is_dead_until_reset");

@@ -94,7 +94,8 @@ static inline void swiotlb_buffer_unmap(VirtIODevice *vdev, AddressSpace *as,
  * swiotlb_cache_init: address_space_cache_init() for @vdev.
  *
  * Returns: the number of bytes that can be reached, which is 0 if the access
- *          was refused (@cache is then empty) and @len on success
+ *          was refused (@cache is then empty) and @len on success; negative if
+ *          @len is 0
  * Context: any thread; within rcu_read_lock() until @cache is used no more
  */
 static inline int64_t swiotlb_cache_init(MemoryRegionCache *cache,
@@ -108,7 +109,8 @@ static inline int64_t swiotlb_cache_init(MemoryRegionCache *cache,
         return address_space_cache_init(cache, vdev->dma_as, addr, len,
                                         is_write);
     }
-    if (is_write || unlikely(!swiotlb_reaches(s, addr, len, &offset))) {
+    if (is_write ||
+        unlikely(!len || !swiotlb_reaches(s, addr, len, &offset))) {
         return swiotlb_cache_init_slow(cache, s, addr, len, is_write);
     }
     /* Without a region it holds no reference that had to be given back. */

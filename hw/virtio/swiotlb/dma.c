@@ -294,6 +294,14 @@ int64_t swiotlb_cache_init_slow(MemoryRegionCache *cache, SwiotlbDevice *s,
         return address_space_cache_init(cache, swiotlb_ordinary_as(s), addr,
                                         len, is_write);
     }
+    /*
+     * An empty indirect table. It cannot be cached, and 0 bytes would be all
+     * that a caller wants which does not look at the length itself.
+     */
+    if (!len) {
+        address_space_cache_init_empty(cache);
+        return -EINVAL;
+    }
     if (!swiotlb_check(s, addr, len, is_write, &offset)) {
         address_space_cache_init_empty(cache);
         return 0;
