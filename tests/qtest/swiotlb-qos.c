@@ -167,6 +167,10 @@ static void swiotlb_start_hw(QOSGraphObject *obj)
     active.window = qpci_iomap(dev->pdev, bar, &active.window_size).addr;
     g_assert_cmphex(active.window_size, ==, active.node->window_mib * MiB);
 
+    /* A machine serves several tests, and not all of them write whole rings. */
+    qpci_device_enable(dev->pdev);
+    qtest_memset(qts, active.window, 0, active.window_size);
+
     active.ordinary_memory = *active.alloc;
     alloc_init(active.alloc, active.ordinary_memory.opts, active.window,
                active.window + active.window_size,
