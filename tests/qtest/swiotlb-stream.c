@@ -38,16 +38,6 @@ void swiotlb_target_free(SwiotlbTarget *target)
     g_free(target);
 }
 
-char *swiotlb_target_said(SwiotlbTarget *target)
-{
-    off_t size = lseek(target->said_fd, 0, SEEK_END);
-    char *said = g_malloc0(size + 1);
-
-    g_assert_cmpint(pread(target->said_fd, said, size, 0), ==, size);
-
-    return said;
-}
-
 static char *state(SwiotlbRig *rig)
 {
     QDict *rsp = qtest_qmp_assert_success_ref(rig->qts,
@@ -57,6 +47,27 @@ static char *state(SwiotlbRig *rig)
     qobject_unref(rsp);
 
     return status;
+}
+
+static char *error(SwiotlbRig *rig)
+{
+    QDict *rsp = qtest_qmp_assert_success_ref(rig->qts,
+                                              "{'execute': 'query-migrate'}");
+    char *text = g_strdup(qdict_get_try_str(rsp, "error-desc") ?: "");
+
+    qobject_unref(rsp);
+
+    return text;
+}
+
+char *swiotlb_target_said(SwiotlbTarget *target)
+{
+    off_t size = lseek(target->said_fd, 0, SEEK_END);
+    g_autofree char *said = g_malloc0(size + 1);
+
+    g_assert_cmpint(pread(target->said_fd, said, size, 0), ==, size);
+
+    return size ? g_steal_pointer(&said) : error(target->rig);
 }
 
 /* Did it complete?  The other end is that it fails. */

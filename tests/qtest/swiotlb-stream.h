@@ -19,7 +19,7 @@ typedef struct SwiotlbTarget {
 SwiotlbTarget *swiotlb_target_new(const char *device, const char *window,
                                   const char *extra);
 void swiotlb_target_free(SwiotlbTarget *target);
-/* All that QEMU printed so far */
+/* All that QEMU printed so far; if nothing, why the migration failed */
 char *swiotlb_target_said(SwiotlbTarget *target);
 /* Load it; did that succeed?  QEMU lives on in both cases, and stands still. */
 bool swiotlb_target_load(SwiotlbTarget *target, int stream);
