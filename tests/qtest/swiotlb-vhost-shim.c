@@ -39,6 +39,8 @@
 #define MAX_FDS         1024
 #define MAX_REGIONS     64
 #define QUEUE_SIZE      256
+/* For feature bits above the first 64. Kernels that have none do not know it. */
+#define FEATURES_ARRAY_NR 0x83
 
 static bool is_ours[MAX_FDS];
 /* vDPA: the device's id */
@@ -140,6 +142,10 @@ static int vhost_ioctl(int fd, unsigned long request, void *arg)
     struct vhost_vdpa_iova_range *range = arg;
     struct vhost_vdpa_config *config = arg;
 
+    if (_IOC_NR(request) == FEATURES_ARRAY_NR) {
+        errno = ENOTTY;
+        return -1;
+    }
     switch (request) {
     case VHOST_GET_FEATURES:
         *(uint64_t *)arg = offered_features(is_vdpa[fd]);
