@@ -199,11 +199,15 @@ class Machine:
             return None
 
     def complaints(self):
-        """What only a failing program prints."""
+        """What only a failing program prints.
+
+        QEMU itself says of bad rings that they may be corrupted.
+        """
         self.stderr.flush()
         with open(self.path('stderr'), 'rb') as file:
             text = file.read().decode(errors='replace')
-        signs = ('Assertion', 'assert', 'abort', 'corrupt', 'Sanitizer',
+        signs = ('Assertion', 'assert', 'abort', 'corruption',
+                 'corrupted size', 'corrupted double-linked', 'Sanitizer',
                  'double free', 'free()', 'malloc', 'stack smashing',
                  'runtime error', 'CRITICAL')
         return [line for line in text.splitlines()
