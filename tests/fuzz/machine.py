@@ -220,7 +220,7 @@ class Machine:
         while not condition():
             if time.monotonic() > end:
                 return False
-            self.qtest.ask('clock_step 1000')
+            self.qtest.ask('clock_step 100000')
             time.sleep(pause)
             pause = min(pause + 0.0001, 0.01)
         return True

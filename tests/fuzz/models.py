@@ -9,7 +9,7 @@ import struct
 import typing
 import zlib
 
-from machine import map_file
+from machine import MIB, map_file
 
 DISK_SIZE = 1 << 20
 SECTORS = DISK_SIZE // 512
@@ -169,7 +169,9 @@ class Rng(Model):
 
     def __init__(self, folder, index):
         super().__init__(folder, index)
-        self.options = {'rng': self.id + '-rng'}
+        # QEMU makes as much entropy as it is asked for, at each kick.
+        self.options = {'rng': self.id + '-rng', 'max-bytes': 4 * MIB,
+                        'period': 1}
 
     def arguments(self):
         return ['-object', f'rng-builtin,id={self.id}-rng']
