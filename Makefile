@@ -7,7 +7,7 @@ BUILD ?= build
 NINJA = ninja -C $(BUILD)
 
 .DEFAULT_GOAL = all
-.PHONY: all demo check install docs clean distclean help qemu guest stock \
+.PHONY: all bench-scale demo check install docs clean distclean help qemu guest stock \
 	check-static check-semantic-patches
 
 # A failed configure leaves no config.status; run it again then.
@@ -40,6 +40,9 @@ check-%: all
 check-static check-semantic-patches: check-%: $(BUILD)/config.status
 	@scripts/check $(BUILD) --suite $* --no-rebuild
 
+bench-scale: qemu
+	@tests/bench/scale --build $(BUILD) $(SCALE_FLAGS)
+
 install: $(BUILD)/config.status
 	@scripts/install $(BUILD)
 
@@ -59,8 +62,10 @@ help:
 	@echo 'make check        run every test'
 	@echo 'make check-SUITE  run one suite: unit qtest guest devices vhost-user'
 	@echo '                  migration hotplug fuzz unmodified semantic-patches'
-	@echo '                  static docs, or thorough with the long loops that'
-	@echo '                  are in no other'
+	@echo '                  scale static docs, or thorough with the long loops'
+	@echo '                  that are in no other'
+	@echo 'make bench-scale  measure what many and large windows cost; options go'
+	@echo '                  into SCALE_FLAGS, such as SCALE_FLAGS=--quick'
 	@echo 'make install      install QEMU, the guest module and the manual'
 	@echo '                  (DESTDIR is honoured, configure --prefix= too)'
 	@echo 'make docs         build the manual'
