@@ -193,6 +193,137 @@ static void test_device_writes_meanwhile_arrive(const void *opaque)
     swiotlb_rig_free(source);
 }
 
+/* Requests that a disk is kept busy with, each in pages of its own */
+#define LOAD_BATCH      (SWIOTLB_RING_NUM / BLK_SEGMENTS)
+#define LOAD_PLACES     40
+#define LOAD_PLACE_SIZE 0x3000
+
+typedef struct Load {
+    SwiotlbRig *rig;
+    SwiotlbQueue *vq;
+    BlkRequest req[LOAD_PLACES];
+    /* What each request should have brought */
+    uint8_t data[LOAD_PLACES][BLK_SECTOR];
+    uint64_t requests;
+    int under_way;
+} Load;
+
+static void load_init(Load *load, SwiotlbRig *rig, SwiotlbQueue *vq)
+{
+    load->rig = rig;
+    load->vq = vq;
+    for (int i = 0; i < LOAD_PLACES; i++) {
+        blk_request_init_at(&load->req[i], i & 1, i,
+                            RIG_TABLE + i * LOAD_PLACE_SIZE);
+        blk_request_fill(rig, &load->req[i]);
+    }
+}
+
+/*
+ * A new content of the disk each time: old pages in the stream would show. What
+ * a read fills is never written to by the driver: only the device can have
+ * marked it.
+ */
+static void load_submit(Load *load)
+{
+    int place = load->requests % LOAD_PLACES;
+    BlkRequest *req = &load->req[place];
+    uint8_t *on_disk = load->rig->disk + place * BLK_SECTOR;
+
+    for (int i = 0; i < BLK_SECTOR; i++) {
+        on_disk[i] = load->requests * 7 + i;
+    }
+    if (req->write) {
+        blk_request_fill(load->rig, req);
+        qtest_memread(load->rig->qts, req->seg[BLK_DATA].addr,
+                      load->data[place], BLK_SECTOR);
+    } else {
+        memcpy(load->data[place], on_disk, BLK_SECTOR);
+    }
+    swiotlb_queue_add(load->vq, req->seg, BLK_SEGMENTS);
+    load->requests++;
+    load->under_way++;
+}
+
+static void load_start(Load *load)
+{
+    for (int i = 0; i < LOAD_BATCH; i++) {
+        load_submit(load);
+    }
+    swiotlb_queue_kick(load->vq);
+}
+
+static void load_finish(Load *load)
+{
+    while (load->under_way) {
+        swiotlb_queue_wait(load->vq);
+        load->under_way--;
+    }
+}
+
+static void load_assert_arrived(Load *load, SwiotlbRig *target)
+{
+    for (int i = 0; i < LOAD_PLACES; i++) {
+        uint8_t data[BLK_SECTOR];
+
+        qtest_memread(target->qts, load->req[i].seg[BLK_DATA].addr, data,
+                      sizeof(data));
+        g_assert_cmpmem(data, sizeof(data), load->data[i], BLK_SECTOR);
+        g_assert_cmpint(qtest_readb(target->qts,
+                                    load->req[i].seg[BLK_STATUS].addr), ==, 0);
+    }
+}
+
+/* The disk is busy from the first page that is sent to the last. */
+static void test_busy_device_arrives(const void *opaque)
+{
+    const BlkVariant *c = opaque;
+    SwiotlbRig *source = swiotlb_rig_new(c->device, c->extra);
+    SwiotlbTarget *target = swiotlb_target_new(c->device, WINDOW, c->extra);
+    g_autofree Load *load = g_new0(Load, 1);
+    uint64_t before;
+    uint8_t value = 0;
+    int stream;
+
+    load_init(load, source, blk_variant_go(source, c));
+    set_bandwidth(source, 2 * MiB);
+    stream = swiotlb_stream_start(source);
+    while (swiotlb_stream_syncs(source) < 2) {
+        qtest_memset(source->qts, 0, ++value, RIG_RAM_SIZE / 2);
+        load_start(load);
+        load_finish(load);
+    }
+    set_bandwidth(source, 64 * KiB);
+    qtest_memset(source->qts, 0, ++value, RIG_RAM_SIZE / 2);
+    before = load->requests;
+    while (load->requests < before + 10 * LOAD_PLACES) {
+        load_start(load);
+        load_finish(load);
+    }
+    g_assert_true(swiotlb_stream_active(source));
+    load_start(load);
+    set_bandwidth(source, 1 * GiB);
+    swiotlb_stream_finish(source);
+    g_test_message("%" PRIu64 " requests", load->requests);
+
+    swiotlb_target_assert_loads(target, stream);
+    follow(load->vq, target, source);
+    assert_windows_equal(source, target->rig);
+    /* Requests that are still to be done find the disk that was there. */
+    memcpy(target->rig->disk, source->disk, RIG_DISK_SIZE);
+    swiotlb_target_run(target);
+    swiotlb_queue_kick(load->vq);
+    load_finish(load);
+    load_assert_arrived(load, target->rig);
+    g_assert_cmpuint(swiotlb_rig_rejected(target->rig), ==, 0);
+    blk_assert_works(target->rig, load->vq);
+
+    close(stream);
+    swiotlb_queue_free(load->vq);
+    swiotlb_target_free(target);
+    swiotlb_rig_free(source);
+}
+
 typedef struct Flight {
     const char *name;
     const BlkVariant *c;
@@ -692,6 +823,7 @@ int main(int argc, char **argv)
               test_goes_on_though_target_had_it_elsewhere);
     add_cases("device_writes_meanwhile_arrive",
               test_device_writes_meanwhile_arrive);
+    add_cases("busy_device_arrives", test_busy_device_arrives);
     add_flights();
     qtest_add_data_func("/swiotlb/migration/ordinary/request_under_way",
                         &ordinary[0], test_ordinary_request_under_way);
