@@ -235,7 +235,8 @@ static void test_rings_before_features(const void *opaque)
     finish(rig);
 }
 
-static void assert_ordinary_dma(SwiotlbRig *rig, uint64_t features)
+static void assert_ordinary_dma_at(SwiotlbRig *rig, uint64_t features,
+                                   uint64_t base)
 {
     uint64_t rejected = swiotlb_rig_rejected(rig);
     uint64_t area[RING_AREAS];
@@ -249,11 +250,16 @@ static void assert_ordinary_dma(SwiotlbRig *rig, uint64_t features)
     swiotlb_queue_enable(vq);
     swiotlb_rig_driver_ok(rig);
     for (uint64_t sector = 20; sector < 24; sector++) {
-        blk_request_init_at(&req, sector & 1, sector, RIG_TARGET);
+        blk_request_init_at(&req, sector & 1, sector, base);
         blk_request_assert_done(rig, vq, &req);
     }
     g_assert_cmpuint(swiotlb_rig_rejected(rig), ==, rejected);
     swiotlb_queue_free(vq);
+}
+
+static void assert_ordinary_dma(SwiotlbRig *rig, uint64_t features)
+{
+    assert_ordinary_dma_at(rig, features, RIG_TARGET);
 }
 
 static void assert_held_to_window(SwiotlbRig *rig, uint64_t features)
@@ -294,6 +300,48 @@ static void test_optional_accepted(void)
     assert_held_to_window(rig, 0);
     assert_held_to_window(rig, BIT_PACKED);
     finish(rig);
+}
+
+static int ram_blocks(SwiotlbRig *rig)
+{
+    g_autofree char *text = qtest_hmp(rig->qts, "info ramblock");
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+
+    return g_strv_length(lines);
+}
+
+/* Who has taken one reference too many keeps the window. */
+static void assert_window_goes(SwiotlbRig *rig)
+{
+    gint64 end = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+    int before = ram_blocks(rig);
+
+    qpci_unplug_acpi_device_test(rig->qts, RIG_DEVICE, 4);
+    while (ram_blocks(rig) != before - 1) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(10000);
+    }
+}
+
+/* Its own window is memory of the machine to an ordinary device. */
+static void test_optional_window_goes_with_device(void)
+{
+    SwiotlbRig *rig = start_optional();
+
+    assert_ordinary_dma_at(rig, BIT_VERSION_1, RIG_BUFFERS);
+    assert_ordinary_dma_at(rig, BIT_VERSION_1 | BIT_PACKED, RIG_BUFFERS);
+    assert_window_goes(rig);
+    swiotlb_rig_free(rig);
+}
+
+static void test_window_goes_with_device(void)
+{
+    SwiotlbRig *rig = start_optional();
+
+    assert_held_to_window(rig, 0);
+    assert_held_to_window(rig, BIT_PACKED);
+    assert_window_goes(rig);
+    swiotlb_rig_free(rig);
 }
 
 static void test_optional_decided_at_each_reset(void)
@@ -434,6 +482,10 @@ int main(int argc, char **argv)
                    test_optional_declined);
     qtest_add_func("swiotlb/optional/accepting_driver_is_held_to_window",
                    test_optional_accepted);
+    qtest_add_func("swiotlb/optional/window_used_as_memory_goes_with_device",
+                   test_optional_window_goes_with_device);
+    qtest_add_func("swiotlb/optional/window_goes_with_device",
+                   test_window_goes_with_device);
     qtest_add_func("swiotlb/optional/each_reset_decides_anew",
                    test_optional_decided_at_each_reset);
     qtest_add_data_func("swiotlb/optional/held_until_reset", &no,
