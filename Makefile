@@ -7,8 +7,8 @@ BUILD ?= build
 NINJA = ninja -C $(BUILD)
 
 .DEFAULT_GOAL = all
-.PHONY: all bench-scale demo check install docs clean distclean help qemu guest stock \
-	check-static check-semantic-patches
+.PHONY: all bench bench-scale demo check install docs clean distclean help \
+	qemu guest stock check-static check-semantic-patches
 
 # A failed configure leaves no config.status; run it again then.
 $(BUILD)/config.status:
@@ -40,6 +40,10 @@ check-%: all
 check-static check-semantic-patches: check-%: $(BUILD)/config.status
 	@scripts/check $(BUILD) --suite $* --no-rebuild
 
+bench: qemu stock
+	@$(NINJA) --quiet tests/bench/client/bench-client
+	@tests/bench/bench --build $(BUILD) $(BENCH_FLAGS)
+
 bench-scale: qemu
 	@tests/bench/scale --build $(BUILD) $(SCALE_FLAGS)
 
@@ -62,8 +66,10 @@ help:
 	@echo 'make check        run every test'
 	@echo 'make check-SUITE  run one suite: unit qtest guest devices vhost-user'
 	@echo '                  migration hotplug fuzz unmodified semantic-patches'
-	@echo '                  scale static docs, or thorough with the long loops'
-	@echo '                  that are in no other'
+	@echo '                  bench scale static docs, or thorough with the'
+	@echo '                  long loops that are in no other'
+	@echo 'make bench        measure what a window costs, or gains; options go into'
+	@echo '                  BENCH_FLAGS, such as BENCH_FLAGS=--quick'
 	@echo 'make bench-scale  measure what many and large windows cost; options go'
 	@echo '                  into SCALE_FLAGS, such as SCALE_FLAGS=--quick'
 	@echo 'make install      install QEMU, the guest module and the manual'
