@@ -66,7 +66,7 @@ help:
 	@echo 'make check        run every test'
 	@echo 'make check-SUITE  run one suite: unit qtest guest devices vhost-user'
 	@echo '                  migration hotplug fuzz unmodified semantic-patches'
-	@echo '                  bench scale static docs, or thorough with the'
+	@echo '                  bench bench-ir scale static docs, or thorough with the'
 	@echo '                  long loops that are in no other'
 	@echo 'make bench        measure what a window costs, or gains; options go into'
 	@echo '                  BENCH_FLAGS, such as BENCH_FLAGS=--quick'
