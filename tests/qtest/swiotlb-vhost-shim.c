@@ -39,7 +39,7 @@
 #define MAX_FDS         1024
 #define MAX_REGIONS     64
 #define QUEUE_SIZE      256
-/* For feature bits above the first 64. Kernels that have none do not know it. */
+/* For more than 64 feature bits, of which most kernels do not know */
 #define FEATURES_ARRAY_NR 0x83
 
 static bool is_ours[MAX_FDS];
