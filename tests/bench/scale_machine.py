@@ -120,11 +120,14 @@ class Machine:
             '-bios', f'/dev/fd/{self.bios.fileno()}', *arguments]
         for index, device in enumerate(devices):
             command += ['-device', f'{device},{PciDevice.place(index)}']
+        # It makes memory resident that only was allocated.
+        env = {name: value for name, value in os.environ.items()
+               if name != 'MALLOC_PERTURB_'}
         begin = time.monotonic_ns()
         self.stderr = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=self.stderr,
-            stderr=self.stderr, pass_fds=fds)
+            stderr=self.stderr, pass_fds=fds, env=env)
         for _, end in sockets:
             end.close()
         self.qtest = Qtest(sockets[0][0])
