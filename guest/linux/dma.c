@@ -20,12 +20,14 @@ static void copy_in(struct vsw_device *vd, size_t offset,
 		    const struct vsw_slot *slot, size_t at, size_t size)
 {
 	memcpy(vd->window.mem + offset, phys_to_virt(slot->buffer + at), size);
+	vsw_pool_copied(vd->pool, DMA_TO_DEVICE, size);
 }
 
 static void copy_out(struct vsw_device *vd, size_t offset,
 		     const struct vsw_slot *slot, size_t at, size_t size)
 {
 	memcpy(phys_to_virt(slot->buffer + at), vd->window.mem + offset, size);
+	vsw_pool_copied(vd->pool, DMA_FROM_DEVICE, size);
 }
 
 static void report_full(struct vsw_device *vd, size_t size)
@@ -88,29 +90,37 @@ static bool find_slot(struct vsw_device *vd, dma_addr_t addr,
 	       vsw_pool_find(vd->pool, addr - vd->window.bus, slot, at);
 }
 
+/*
+ * Nothing to undo at that address: part of a ring or buffer, see map(). A
+ * device that tampers with its ring can lead a driver to others.
+ */
+static void not_retired(struct vsw_device *vd, dma_addr_t addr)
+{
+	struct vsw_slot slot;
+	size_t at;
+
+	if (!find_slot(vd, addr, &slot, &at))
+		dev_warn_ratelimited(&vd->vdev->dev, "%pad is not mapped\n",
+				     &addr);
+}
+
 static void unmap(struct vsw_device *vd, dma_addr_t addr, size_t size,
 		  enum dma_data_direction dir, unsigned long attrs)
 {
 	size_t offset = addr - vd->window.bus;
 	struct vsw_slot slot;
-	size_t at;
 
 	if (vsw_rogue_unmap(vd, addr))
 		return;
-	if (!find_slot(vd, addr, &slot, &at)) {
-		/* A device that tampers with its ring can lead a driver here. */
-		dev_warn_ratelimited(&vd->vdev->dev, "%pad is not mapped\n",
-				     &addr);
+	/* An address outside gives an offset behind the pool's end. */
+	if (!vsw_pool_retire(vd->pool, offset, &slot)) {
+		not_retired(vd, addr);
 		return;
 	}
-	/* Part of a ring or buffer, see map() */
-	if (slot.dir == DMA_NONE || at)
-		return;
-
 	if (slot.dir != DMA_TO_DEVICE && dir != DMA_TO_DEVICE &&
 	    !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		copy_out(vd, offset, &slot, 0, min(size, slot.size));
-	vsw_pool_free(vd->pool, offset);
+	vsw_pool_release(vd->pool, offset, &slot);
 }
 
 /* Finds the mapping to sync; *@size is cut to what it holds from @addr on. */

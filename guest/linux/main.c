@@ -61,6 +61,7 @@ static int attach(struct vsw_device *vd)
 	}
 	vsw_dma_install(vd);
 	vsw_config_install(vd);
+	vsw_stats_show(vd);
 	vd->attached = true;
 	dev_info(dev, "DMA goes through the window of %zu MiB at %pap\n",
 		 vd->window.size >> 20, &vd->window.phys);
@@ -72,6 +73,7 @@ static void detach(struct vsw_device *vd)
 	struct device *dev = &vd->vdev->dev;
 	struct vsw_pool_stats stats;
 
+	vsw_stats_hide(vd);
 	vsw_config_restore(vd);
 	vsw_dma_restore(vd);
 	vd->attached = false;

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The window is cut into blocks of 4 KiB. A slot of more than half a block is
- * a run of blocks. Smaller slots share a block with others of the same power
- * of two, from 64 bytes on: request headers, status bytes and indirect tables
- * are many and small.
+ * Slots: who has which piece of the window, and for what.
  *
  * Three areas keep the directions out of each other's way: however many
  * buffers wait to receive, there is room to send, and the other way round.
@@ -12,395 +9,400 @@
  *	| receive |        shared        |   send    |
  *
  * Each direction fills its own area first, rings start in the shared one.
+ * Places come from this CPU's cache; only longer runs, of which each is worth
+ * the copying of 36 KiB and more, come from their area directly.
+ *
+ * A slot's record is found by its address, without a lock. Its state says
+ * whether it is in use: only who turns it from used to free, in one step, may
+ * give the place back.
  */
+#include <linux/atomic.h>
 #include <linux/bitmap.h>
-#include <linux/bits.h>
-#include <linux/list.h>
 #include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
+#include <linux/percpu.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
-#include <linux/string.h>
 
+#include "cache.h"
 #include "pool.h"
-
-#define BLOCK_SHIFT	12
-#define POOL_BLOCK	BIT(BLOCK_SHIFT)
-#define SMALL_SHIFT	6
-#define SMALL_CLASSES	(BLOCK_SHIFT - SMALL_SHIFT)
-#define SMALL_MAX	(POOL_BLOCK / 2)
 
 /* The segments that a request of full length is expected to have */
 #define SEGMENTS	256
 #define MAPPING_MAX	BIT(20)
 
-enum area_id { AREA_RECEIVE, AREA_SHARED, AREA_SEND, AREAS };
+/* A record's state: 0 in the low bits if it is free, else direction + 1 */
+#define STATE_DIR	0x7
+/* Which use this is, so that the state differs from one to the next */
+#define STATE_USE	0x8
 
-/* A block of small slots */
-struct small {
-	struct list_head link;
-	unsigned int block;
-	unsigned int shift;
-	unsigned int used_slots;
-	struct list_head *partial;
-	DECLARE_BITMAP(used, POOL_BLOCK >> SMALL_SHIFT);
-	struct vsw_slot slot[];
-};
-
-struct block {
-	enum { BLOCK_FREE, BLOCK_RUN, BLOCK_SMALL } use;
-	union {
-		/* BLOCK_RUN: how many blocks after the run's first */
-		unsigned int back;
-		/* BLOCK_SMALL */
-		struct small *small;
-	};
-	/* BLOCK_RUN: in the run's first block */
-	struct vsw_slot slot;
-};
-
-struct area {
-	unsigned int start, end;
-	/* Blocks with free slots, by the slots' size */
-	struct list_head partial[SMALL_CLASSES];
+/* Changes on this CPU; only the sum over all CPUs means something. */
+struct count {
+	struct kind_count {
+		long slots, bytes, used;
+	} rings, mapped;
+	u64 copied_in, copied_out;
 };
 
 struct vsw_pool {
-	/* Guards all that follows */
-	spinlock_t lock;
 	unsigned int blocks;
-	unsigned long *busy;
-	struct block *block;
-	struct area area[AREAS];
-	struct vsw_pool_stats stats;
+	struct vsw_block *block;
+	struct count __percpu *count;
+	struct vsw_cache cache;
+	struct vsw_area area[VSW_AREAS];
+	atomic_long_t full;
 };
 
-static const enum area_id ring_areas[AREAS] = {
-	AREA_SHARED, AREA_RECEIVE, AREA_SEND
+/* Where a slot may lie, in order of preference */
+struct choice {
+	enum vsw_area_id areas[VSW_AREAS];
+	unsigned int n;
 };
 
-static const enum area_id send_areas[] = { AREA_SEND, AREA_SHARED };
-static const enum area_id receive_areas[] = { AREA_RECEIVE, AREA_SHARED };
+static const struct choice for_rings = {
+	{ VSW_SHARED, VSW_RECEIVE, VSW_SEND }, 3
+};
+
+static const struct choice to_send = { { VSW_SEND, VSW_SHARED }, 2 };
+static const struct choice to_receive = { { VSW_RECEIVE, VSW_SHARED }, 2 };
 
 struct vsw_pool *vsw_pool_create(size_t size)
 {
-	unsigned int blocks = size >> BLOCK_SHIFT;
-	unsigned int start[AREAS + 1] = { 0, blocks / 4, blocks - blocks / 4,
-					  blocks };
+	/* Of a window beyond 256 GiB, what places can tell apart */
+	unsigned int blocks = min_t(size_t, size >> VSW_BLOCK_SHIFT,
+				    VSW_NO_PLACE / VSW_UNITS);
+	unsigned int start[VSW_AREAS + 1] = { 0, blocks / 4,
+					      blocks - blocks / 4, blocks };
 	struct vsw_pool *pool;
-	unsigned int i, j;
+	unsigned int i;
 
 	pool = kzalloc(sizeof(*pool), GFP_KERNEL);
 	if (!pool)
 		return NULL;
-	pool->busy = bitmap_zalloc(blocks, GFP_KERNEL);
-	pool->block = kvcalloc(blocks, sizeof(*pool->block), GFP_KERNEL);
-	if (!pool->busy || !pool->block) {
-		vsw_pool_destroy(pool);
-		return NULL;
-	}
-
-	spin_lock_init(&pool->lock);
 	pool->blocks = blocks;
-	for (i = 0; i < AREAS; i++) {
-		pool->area[i].start = start[i];
-		pool->area[i].end = start[i + 1];
-		for (j = 0; j < SMALL_CLASSES; j++)
-			INIT_LIST_HEAD(&pool->area[i].partial[j]);
+	pool->count = alloc_percpu(struct count);
+	pool->block = kvcalloc(blocks, sizeof(*pool->block), GFP_KERNEL);
+	if (!pool->count || !pool->block)
+		goto fail;
+	for (i = 0; i < VSW_AREAS; i++) {
+		if (vsw_area_init(&pool->area[i], pool->block, start[i],
+				  start[i + 1] - start[i]))
+			goto fail;
 	}
+	if (vsw_cache_init(&pool->cache, pool->area))
+		goto fail;
 	return pool;
+fail:
+	vsw_pool_destroy(pool);
+	return NULL;
 }
 
 void vsw_pool_destroy(struct vsw_pool *pool)
 {
 	unsigned int i;
 
-	for (i = 0; i < pool->blocks; i++) {
-		if (pool->block[i].use == BLOCK_SMALL)
-			kfree(pool->block[i].small);
-	}
+	vsw_cache_exit(&pool->cache);
+	for (i = 0; i < VSW_AREAS; i++)
+		vsw_area_exit(&pool->area[i]);
 	kvfree(pool->block);
-	bitmap_free(pool->busy);
+	free_percpu(pool->count);
 	kfree(pool);
 }
 
-static size_t offset_of(unsigned int block)
+static const struct choice *choice_for(enum dma_data_direction dir)
 {
-	return (size_t)block << BLOCK_SHIFT;
-}
-
-static void count(struct vsw_pool *pool, const struct vsw_slot *slot, int n)
-{
-	if (slot->dir == DMA_NONE) {
-		pool->stats.rings += n;
-		pool->stats.ring_bytes += n * (ssize_t)slot->size;
-	} else {
-		pool->stats.mapped += n;
-		pool->stats.mapped_bytes += n * (ssize_t)slot->size;
+	switch (dir) {
+	case DMA_NONE:
+		return &for_rings;
+	case DMA_TO_DEVICE:
+		return &to_send;
+	default:
+		return &to_receive;
 	}
 }
 
-static void take_blocks(struct vsw_pool *pool, unsigned int start,
-			unsigned int n)
+static enum vsw_area_id area_of(const struct vsw_pool *pool, u32 place)
 {
-	bitmap_set(pool->busy, start, n);
-	pool->stats.used_bytes += offset_of(n);
-	pool->stats.peak_bytes = max(pool->stats.peak_bytes,
-				     pool->stats.used_bytes);
+	unsigned int block = place / VSW_UNITS;
+
+	if (block < pool->area[VSW_SHARED].start)
+		return VSW_RECEIVE;
+	return block < pool->area[VSW_SEND].start ? VSW_SHARED : VSW_SEND;
 }
 
-static void give_blocks(struct vsw_pool *pool, unsigned int start,
-			unsigned int n)
+/* Coherent memory is aligned to the power of two that holds it. */
+static bool is_aligned(const struct vsw_slot *slot)
 {
+	return slot->dir == DMA_NONE && slot->size > VSW_BLOCK;
+}
+
+static u32 take_run(struct vsw_pool *pool, const struct choice *choice,
+		    const struct vsw_slot *slot)
+{
+	unsigned int blocks = DIV_ROUND_UP(slot->size, VSW_BLOCK);
+	u32 place = VSW_NO_PLACE;
 	unsigned int i;
 
-	for (i = start; i < start + n; i++)
-		pool->block[i].use = BLOCK_FREE;
-	bitmap_clear(pool->busy, start, n);
-	pool->stats.used_bytes -= offset_of(n);
+	for (i = 0; i < choice->n && place == VSW_NO_PLACE; i++)
+		place = vsw_area_take_run(&pool->area[choice->areas[i]],
+					  blocks, is_aligned(slot));
+	return place;
 }
 
-static size_t alloc_run(struct vsw_pool *pool, const struct area *area,
-			const struct vsw_slot *slot)
+static u32 take(struct vsw_pool *pool, const struct choice *choice,
+		const struct vsw_slot *slot)
 {
-	unsigned long n = DIV_ROUND_UP(slot->size, POOL_BLOCK);
-	unsigned long align = 0;
-	unsigned long start, i;
+	size_t class = vsw_class(slot->size);
 
-	/* Coherent memory is aligned to the power of two that holds it. */
-	if (slot->dir == DMA_NONE)
-		align = roundup_pow_of_two(n) - 1;
-	start = bitmap_find_next_zero_area(pool->busy, area->end, area->start,
-					   n, align);
-	if (start >= area->end)
-		return VSW_NO_SLOT;
+	if (class >= VSW_CLASSES || is_aligned(slot))
+		return take_run(pool, choice, slot);
+	return vsw_cache_take(&pool->cache, choice->areas, choice->n, class);
+}
 
-	take_blocks(pool, start, n);
-	for (i = 0; i < n; i++) {
-		pool->block[start + i].use = BLOCK_RUN;
-		pool->block[start + i].back = i;
+static void count(struct vsw_pool *pool, const struct vsw_slot *slot, long n)
+{
+	long bytes = n * (long)slot->size;
+	long used = n * (long)vsw_class_bytes(vsw_class(slot->size));
+
+	if (slot->dir == DMA_NONE) {
+		this_cpu_add(pool->count->rings.slots, n);
+		this_cpu_add(pool->count->rings.bytes, bytes);
+		this_cpu_add(pool->count->rings.used, used);
+	} else {
+		this_cpu_add(pool->count->mapped.slots, n);
+		this_cpu_add(pool->count->mapped.bytes, bytes);
+		this_cpu_add(pool->count->mapped.used, used);
 	}
-	pool->block[start].slot = *slot;
-	return offset_of(start);
 }
 
-static struct small *new_small(struct vsw_pool *pool, struct area *area,
-			       unsigned int shift)
+/* The place is ours; others may only look. */
+static void fill_in(struct vsw_record *record, const struct vsw_slot *slot)
 {
-	unsigned int slots = POOL_BLOCK >> shift;
-	struct small *small;
-	unsigned int block;
+	u32 state = (record->state & ~STATE_DIR) + STATE_USE;
 
-	block = find_next_zero_bit(pool->busy, area->end, area->start);
-	if (block >= area->end)
-		return NULL;
-	small = kzalloc(struct_size(small, slot, slots),
-			GFP_ATOMIC | __GFP_NOWARN);
-	if (!small)
-		return NULL;
-
-	small->block = block;
-	small->shift = shift;
-	small->partial = &area->partial[shift - SMALL_SHIFT];
-	list_add(&small->link, small->partial);
-	take_blocks(pool, block, 1);
-	pool->block[block].use = BLOCK_SMALL;
-	pool->block[block].small = small;
-	return small;
+	WRITE_ONCE(record->buffer, slot->buffer);
+	WRITE_ONCE(record->size, slot->size);
+	/* Who sees the state sees what it is about, see read_out(). */
+	smp_store_release(&record->state, state | (slot->dir + 1));
 }
 
-static size_t alloc_small(struct vsw_pool *pool, struct area *area,
-			  const struct vsw_slot *slot)
+/* Returns the state in which the record says what is in @slot, or 0. */
+static u32 read_out(const struct vsw_record *record, struct vsw_slot *slot)
 {
-	unsigned int shift = SMALL_SHIFT;
-	unsigned int slots, i;
-	struct small *small;
+	/* Pairs with fill_in() */
+	u32 state = smp_load_acquire(&record->state);
 
-	if (slot->size > 1UL << SMALL_SHIFT)
-		shift = ilog2(roundup_pow_of_two(slot->size));
-	slots = POOL_BLOCK >> shift;
-
-	small = list_first_entry_or_null(&area->partial[shift - SMALL_SHIFT],
-					 struct small, link);
-	if (!small)
-		small = new_small(pool, area, shift);
-	if (!small)
-		return VSW_NO_SLOT;
-
-	i = find_first_zero_bit(small->used, slots);
-	__set_bit(i, small->used);
-	small->slot[i] = *slot;
-	if (++small->used_slots == slots)
-		list_del_init(&small->link);
-	return offset_of(small->block) + ((size_t)i << shift);
+	if (!(state & STATE_DIR))
+		return 0;
+	slot->buffer = READ_ONCE(record->buffer);
+	slot->size = READ_ONCE(record->size);
+	slot->dir = (state & STATE_DIR) - 1;
+	/* What was read is of one use if the state is the same after it. */
+	smp_rmb();
+	return READ_ONCE(record->state) == state ? state : 0;
 }
 
 size_t vsw_pool_alloc(struct vsw_pool *pool, const struct vsw_slot *slot)
 {
-	const enum area_id *areas = receive_areas;
-	unsigned int n = ARRAY_SIZE(receive_areas);
-	size_t offset = VSW_NO_SLOT;
-	unsigned long flags;
-	unsigned int i;
+	const struct choice *choice = choice_for(slot->dir);
+	u32 place = VSW_NO_PLACE;
+	size_t offset, at;
 
-	if (slot->dir == DMA_NONE) {
-		areas = ring_areas;
-		n = ARRAY_SIZE(ring_areas);
-	} else if (slot->dir == DMA_TO_DEVICE) {
-		areas = send_areas;
-		n = ARRAY_SIZE(send_areas);
+	if (slot->size <= min_t(size_t, vsw_pool_max_slot(pool), U32_MAX)) {
+		place = take(pool, choice, slot);
+		if (unlikely(place == VSW_NO_PLACE)) {
+			vsw_cache_drain(&pool->cache, choice->areas, choice->n);
+			place = take(pool, choice, slot);
+		}
 	}
-
-	spin_lock_irqsave(&pool->lock, flags);
-	for (i = 0; i < n && offset == VSW_NO_SLOT; i++) {
-		struct area *area = &pool->area[areas[i]];
-
-		if (slot->size > offset_of(area->end - area->start))
-			continue;
-		if (slot->size <= SMALL_MAX)
-			offset = alloc_small(pool, area, slot);
-		else
-			offset = alloc_run(pool, area, slot);
+	if (unlikely(place == VSW_NO_PLACE)) {
+		atomic_long_inc(&pool->full);
+		return VSW_NO_SLOT;
 	}
-	if (offset == VSW_NO_SLOT)
-		pool->stats.full++;
-	else
-		count(pool, slot, 1);
-	spin_unlock_irqrestore(&pool->lock, flags);
+	offset = (size_t)place << VSW_UNIT_SHIFT;
+	fill_in(vsw_record_at(pool->block, offset, &at), slot);
+	count(pool, slot, 1);
 	return offset;
 }
 
-/* Returns the slot in use at @offset or NULL; the lock is held. */
-static struct vsw_slot *find(struct vsw_pool *pool, size_t offset, size_t *at)
+/*
+ * Returns the state of the slot in use around @offset, or 0. What is behind a
+ * run's end may still say that it is part of a longer one, now gone.
+ */
+static u32 find(struct vsw_pool *pool, size_t offset,
+		struct vsw_record **record, struct vsw_slot *slot, size_t *at)
 {
-	unsigned int index = offset >> BLOCK_SHIFT;
-	struct block *block;
-	struct small *small;
-	unsigned int i;
+	u32 state;
 
-	if (offset >= offset_of(pool->blocks))
-		return NULL;
-	block = &pool->block[index];
-
-	switch (block->use) {
-	case BLOCK_RUN:
-		index -= block->back;
-		*at = offset - offset_of(index);
-		return &pool->block[index].slot;
-	case BLOCK_SMALL:
-		small = block->small;
-		i = (offset & (POOL_BLOCK - 1)) >> small->shift;
-		if (!test_bit(i, small->used))
-			return NULL;
-		*at = offset & ((1UL << small->shift) - 1);
-		return &small->slot[i];
-	default:
-		return NULL;
-	}
+	if (offset >= (size_t)pool->blocks << VSW_BLOCK_SHIFT)
+		return 0;
+	*record = vsw_record_at(pool->block, offset, at);
+	state = read_out(*record, slot);
+	if (!state || *at >= vsw_class_bytes(vsw_class(slot->size)))
+		return 0;
+	return state;
 }
 
 bool vsw_pool_find(struct vsw_pool *pool, size_t offset, struct vsw_slot *slot,
 		   size_t *at)
 {
-	struct vsw_slot *found;
-	unsigned long flags;
+	struct vsw_record *record;
+	u32 state;
 
-	spin_lock_irqsave(&pool->lock, flags);
-	found = find(pool, offset, at);
-	if (found)
-		*slot = *found;
-	spin_unlock_irqrestore(&pool->lock, flags);
-	return found;
+	rcu_read_lock();
+	state = find(pool, offset, &record, slot, at);
+	rcu_read_unlock();
+	return state;
 }
 
-static bool same(const struct vsw_slot *a, const struct vsw_slot *b)
+static bool is_same(const struct vsw_record *record,
+		    const struct vsw_slot *slot)
 {
-	return a->buffer == b->buffer && a->size == b->size && a->dir == b->dir;
+	struct vsw_slot other;
+
+	return read_out(record, &other) && other.buffer == slot->buffer &&
+	       other.size == slot->size && other.dir == slot->dir;
 }
 
-static bool block_holds(const struct block *block, const struct vsw_slot *slot)
+static bool block_holds(const struct vsw_block *block,
+			const struct vsw_slot *slot)
 {
-	const struct small *small = block->small;
+	const struct vsw_cut *cut = rcu_dereference(block->cut);
 	unsigned int i;
 
-	if (block->use == BLOCK_RUN)
-		return !block->back && same(&block->slot, slot);
-	for_each_set_bit(i, small->used, POOL_BLOCK >> small->shift) {
-		if (same(&small->slot[i], slot))
+	if (!cut)
+		return is_same(&block->record, slot);
+	for (i = 0; i < VSW_UNITS >> cut->class; i++) {
+		if (is_same(&cut->record[i], slot))
 			return true;
 	}
 	return false;
 }
 
+/* What the caller itself has mapped is found; the rest may change meanwhile. */
 bool vsw_pool_holds(struct vsw_pool *pool, const struct vsw_slot *slot)
 {
-	unsigned long flags;
 	bool found = false;
-	unsigned int i;
+	unsigned int i, j;
 
-	spin_lock_irqsave(&pool->lock, flags);
-	for_each_set_bit(i, pool->busy, pool->blocks) {
-		found = block_holds(&pool->block[i], slot);
-		if (found)
-			break;
+	rcu_read_lock();
+	for (i = 0; i < VSW_AREAS && !found; i++) {
+		struct vsw_area *area = &pool->area[i];
+
+		for_each_set_bit(j, area->busy, area->blocks) {
+			found = block_holds(&area->block[j], slot);
+			if (found)
+				break;
+		}
 	}
-	spin_unlock_irqrestore(&pool->lock, flags);
+	rcu_read_unlock();
 	return found;
 }
 
-static void free_small(struct vsw_pool *pool, struct small *small,
-		       unsigned int i)
+static bool retire(struct vsw_pool *pool, size_t offset, struct vsw_slot *slot,
+		   bool rings)
 {
-	__clear_bit(i, small->used);
-	if (--small->used_slots == 0) {
-		list_del(&small->link);
-		give_blocks(pool, small->block, 1);
-		kfree(small);
-	} else if (list_empty(&small->link)) {
-		list_add(&small->link, small->partial);
-	}
+	struct vsw_record *record;
+	bool mine = false;
+	size_t at;
+	u32 state;
+
+	rcu_read_lock();
+	state = find(pool, offset, &record, slot, &at);
+	if (likely(state && !at && (rings || slot->dir != DMA_NONE)))
+		mine = cmpxchg(&record->state, state,
+			       state & ~STATE_DIR) == state;
+	rcu_read_unlock();
+	return mine;
+}
+
+bool vsw_pool_retire(struct vsw_pool *pool, size_t offset,
+		     struct vsw_slot *slot)
+{
+	return retire(pool, offset, slot, false);
+}
+
+void vsw_pool_release(struct vsw_pool *pool, size_t offset,
+		      const struct vsw_slot *slot)
+{
+	size_t class = vsw_class(slot->size);
+	u32 place = offset >> VSW_UNIT_SHIFT;
+	enum vsw_area_id id = area_of(pool, place);
+
+	count(pool, slot, -1);
+	if (class < VSW_CLASSES)
+		vsw_cache_give(&pool->cache, id, class, place);
+	else
+		vsw_area_give_run(&pool->area[id], place,
+				  DIV_ROUND_UP(slot->size, VSW_BLOCK));
 }
 
 bool vsw_pool_free(struct vsw_pool *pool, size_t offset)
 {
-	unsigned int index = offset >> BLOCK_SHIFT;
-	struct vsw_slot *slot;
-	unsigned long flags;
-	size_t at;
+	struct vsw_slot slot;
 
-	spin_lock_irqsave(&pool->lock, flags);
-	slot = find(pool, offset, &at);
-	if (slot && at)
-		slot = NULL;
-	if (slot) {
-		struct small *small = pool->block[index].small;
+	if (!retire(pool, offset, &slot, true))
+		return false;
+	vsw_pool_release(pool, offset, &slot);
+	return true;
+}
 
-		count(pool, slot, -1);
-		if (pool->block[index].use == BLOCK_SMALL)
-			free_small(pool, small, slot - small->slot);
-		else
-			give_blocks(pool, index,
-				    DIV_ROUND_UP(slot->size, POOL_BLOCK));
-	}
-	spin_unlock_irqrestore(&pool->lock, flags);
-	return slot;
+void vsw_pool_copied(struct vsw_pool *pool, enum dma_data_direction dir,
+		     size_t size)
+{
+	if (dir == DMA_TO_DEVICE)
+		this_cpu_add(pool->count->copied_in, size);
+	else
+		this_cpu_add(pool->count->copied_out, size);
+}
+
+static void add(struct kind_count *sum, const struct kind_count *part)
+{
+	sum->slots += READ_ONCE(part->slots);
+	sum->bytes += READ_ONCE(part->bytes);
+	sum->used += READ_ONCE(part->used);
 }
 
 void vsw_pool_stats(struct vsw_pool *pool, struct vsw_pool_stats *stats)
 {
-	unsigned long flags;
+	struct kind_count rings = {}, mapped = {};
+	unsigned int i;
+	int cpu;
 
-	spin_lock_irqsave(&pool->lock, flags);
-	*stats = pool->stats;
-	spin_unlock_irqrestore(&pool->lock, flags);
+	*stats = (struct vsw_pool_stats) {};
+	for_each_possible_cpu(cpu) {
+		struct count *part = per_cpu_ptr(pool->count, cpu);
+
+		add(&rings, &part->rings);
+		add(&mapped, &part->mapped);
+		stats->copied_in += READ_ONCE(part->copied_in);
+		stats->copied_out += READ_ONCE(part->copied_out);
+	}
+	/* Below zero: what was counted in between. */
+	stats->rings = max(rings.slots, 0L);
+	stats->ring_bytes = max(rings.bytes, 0L);
+	stats->mapped = max(mapped.slots, 0L);
+	stats->mapped_bytes = max(mapped.bytes, 0L);
+	stats->used_bytes = max(rings.used + mapped.used, 0L);
+
+	for (i = 0; i < VSW_AREAS; i++) {
+		struct vsw_area *area = &pool->area[i];
+		unsigned long flags;
+
+		/* Itself not counted among the locks taken */
+		spin_lock_irqsave(&area->lock, flags);
+		stats->taken_bytes += (size_t)area->taken << VSW_BLOCK_SHIFT;
+		stats->peak_bytes += (size_t)area->peak << VSW_BLOCK_SHIFT;
+		stats->locks += area->locks;
+		stats->batches += area->batches;
+		spin_unlock_irqrestore(&area->lock, flags);
+	}
+	stats->full = atomic_long_read(&pool->full);
 }
 
 size_t vsw_pool_max_slot(const struct vsw_pool *pool)
 {
-	const struct area *shared = &pool->area[AREA_SHARED];
-
-	return offset_of(shared->end - shared->start);
+	return (size_t)pool->area[VSW_SHARED].blocks << VSW_BLOCK_SHIFT;
 }
 
 /*
@@ -409,7 +411,7 @@ size_t vsw_pool_max_slot(const struct vsw_pool *pool)
  */
 size_t vsw_pool_max_request(const struct vsw_pool *pool)
 {
-	return offset_of(pool->blocks / 4) / 2;
+	return (size_t)(pool->blocks / 4) << VSW_BLOCK_SHIFT >> 1;
 }
 
 size_t vsw_pool_max_mapping(const struct vsw_pool *pool)

@@ -21,14 +21,20 @@ struct vsw_slot {
 	enum dma_data_direction dir;
 };
 
+/* While I/O goes on, the parts need not be of the same instant. */
 struct vsw_pool_stats {
-	size_t ring_bytes;
-	size_t mapped_bytes;
-	unsigned long rings;
-	unsigned long mapped;
-	unsigned long full;
-	size_t used_bytes;
-	size_t peak_bytes;
+	/* Now, as drivers asked for it */
+	unsigned long rings, mapped;
+	size_t ring_bytes, mapped_bytes;
+	/*
+	 * What that takes of the window, what is taken together with free
+	 * slots that caches and cut blocks hold, and the most that has been
+	 * (of each area, added up)
+	 */
+	size_t used_bytes, taken_bytes, peak_bytes;
+	/* Since the pool was made */
+	u64 copied_in, copied_out;
+	unsigned long full, locks, batches;
 };
 
 /* Both sleep. @size is a multiple of 4 KiB. */
@@ -48,8 +54,22 @@ bool vsw_pool_find(struct vsw_pool *pool, size_t offset, struct vsw_slot *slot,
 /* Is a buffer mapped that is the same as @slot's, in the same direction? Slow. */
 bool vsw_pool_holds(struct vsw_pool *pool, const struct vsw_slot *slot);
 
-/* False: @offset is not the start of a slot that is in use. */
+/*
+ * Frees a slot in two steps: after the first nobody else can find or free it,
+ * and what it holds can be copied; the second lets others have it. False:
+ * @offset is not the start of a slot that is in use, or it is that of a ring.
+ */
+bool vsw_pool_retire(struct vsw_pool *pool, size_t offset,
+		     struct vsw_slot *slot);
+void vsw_pool_release(struct vsw_pool *pool, size_t offset,
+		      const struct vsw_slot *slot);
+
+/* Both steps, for rings too */
 bool vsw_pool_free(struct vsw_pool *pool, size_t offset);
+
+/* Counts what was copied, to the device or from it. */
+void vsw_pool_copied(struct vsw_pool *pool, enum dma_data_direction dir,
+		     size_t size);
 
 void vsw_pool_stats(struct vsw_pool *pool, struct vsw_pool_stats *stats);
 

@@ -54,6 +54,7 @@ struct vsw_device {
 	struct vsw_window window;
 	struct vsw_pool *pool;
 	bool told_full;
+	bool shows_stats;
 	const struct dma_map_ops dma_ops;
 	struct vsw_saved_dma saved_dma;
 
@@ -72,6 +73,10 @@ struct virtio_pci_common_cfg __iomem *vsw_map_common_cfg(struct pci_dev *pdev);
 /* dma.c */
 void vsw_dma_install(struct vsw_device *vd);
 void vsw_dma_restore(struct vsw_device *vd);
+
+/* stats.c */
+void vsw_stats_show(struct vsw_device *vd);
+void vsw_stats_hide(struct vsw_device *vd);
 
 /* queues.c */
 void vsw_queues_negotiate(struct vsw_device *vd);
