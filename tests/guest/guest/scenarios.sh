@@ -172,6 +172,41 @@ drained()
 	await 5 eval "pool $1 | grep -q ' rings=[1-9][0-9]* mapped=0 '"
 }
 
+# numbers BDF: what our driver counts, as NAME VALUE.
+numbers()
+{
+	(cd "/sys/bus/pci/devices/$1/virtio_swiotlb" && grep -H . ./* |
+		sed 's|^./\(.*\):|\1 |')
+}
+
+# number_is BDF NAME VALUE
+number_is()
+{
+	[ "$(cat "/sys/bus/pci/devices/$1/virtio_swiotlb/$2")" = "$3" ]
+}
+
+# requests DISK: how many it has completed.
+requests()
+{
+	awk '{ print $1 + $5 }' "/sys/block/$1/stat"
+}
+
+# read_at_once DISK READERS BLOCKS: so many readers of so many blocks of 4 KiB
+# each, past the page cache. The sum is of all that they read, in order.
+read_at_once()
+{
+	local i=0 dir
+	dir=$(mktemp -d /tmp/readers.XXXXXX)
+	while [ $i -lt "$2" ]; do
+		dd "if=/dev/$1" bs=4k skip=$((i * $3)) count="$3" iflag=direct \
+			of="$dir/$(printf %04d $i)" 2>/dev/null &
+		i=$((i + 1))
+	done
+	wait
+	cat "$dir"/* | sum
+	rm -r "$dir"
+}
+
 # rogue PLAN: what the test build of our driver is to do wrong next.
 rogue()
 {
