@@ -219,24 +219,3 @@ void vsw_area_give_run(struct vsw_area *area, u32 place, unsigned int blocks)
 	give_blocks(area, index_of(area, place), blocks);
 	unlock(area, flags);
 }
-
-struct vsw_record *vsw_record_at(struct vsw_block *block, size_t offset,
-				 size_t *at)
-{
-	size_t index = offset >> VSW_BLOCK_SHIFT;
-	unsigned int in_block = offset & (VSW_BLOCK - 1);
-	struct vsw_cut *cut;
-	unsigned int shift;
-	u32 back;
-
-	/* True: see the header for who may ask. */
-	cut = rcu_dereference_check(block[index].cut, true);
-	if (cut) {
-		shift = VSW_UNIT_SHIFT + cut->class;
-		*at = in_block & (BIT(shift) - 1);
-		return &cut->record[in_block >> shift];
-	}
-	back = READ_ONCE(block[index].back);
-	*at = ((size_t)back << VSW_BLOCK_SHIFT) + in_block;
-	return &block[index - back].record;
-}

@@ -131,7 +131,25 @@ static inline bool vsw_area_exhausted(const struct vsw_area *area,
  * inside an RCU read-side critical section, and has then got a record that is
  * valid memory, whatever its block was or is used for.
  */
-struct vsw_record *vsw_record_at(struct vsw_block *block, size_t offset,
-				 size_t *at);
+static inline struct vsw_record *vsw_record_at(struct vsw_block *block,
+					       size_t offset, size_t *at)
+{
+	unsigned int in_block = offset & (VSW_BLOCK - 1);
+	struct vsw_cut *cut;
+	unsigned int shift;
+	u32 back;
+
+	block += offset >> VSW_BLOCK_SHIFT;
+	/* True: see above for who may ask. */
+	cut = rcu_dereference_check(block->cut, true);
+	if (cut) {
+		shift = VSW_UNIT_SHIFT + cut->class;
+		*at = in_block & (BIT(shift) - 1);
+		return &cut->record[in_block >> shift];
+	}
+	back = READ_ONCE(block->back);
+	*at = ((size_t)back << VSW_BLOCK_SHIFT) + in_block;
+	return &(block - back)->record;
+}
 
 #endif

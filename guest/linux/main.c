@@ -81,11 +81,11 @@ static void detach(struct vsw_device *vd)
 	vsw_pool_stats(vd->pool, &stats);
 	if (stats.rings)
 		dev_warn(dev, "%lu rings (%zu bytes) were not freed by the driver\n",
-			 stats.rings, stats.ring_bytes);
+			 stats.rings, vsw_pool_bytes(vd->pool, true));
 	/* virtio_rng and virtio_scsi leave buffers that wait for events. */
 	if (stats.mapped)
 		dev_info(dev, "%lu buffers (%zu bytes) were not unmapped by the driver and are reclaimed\n",
-			 stats.mapped, stats.mapped_bytes);
+			 stats.mapped, vsw_pool_bytes(vd->pool, false));
 	vsw_pool_destroy(vd->pool);
 	vd->pool = NULL;
 	vsw_window_unmap(&vd->window);

@@ -38,9 +38,10 @@
 
 /* Changes on this CPU; only the sum over all CPUs means something. */
 struct count {
-	struct kind_count {
-		long slots, bytes, used;
-	} rings, mapped;
+	/* Slots in use by class, the last for all that are longer */
+	long rings[VSW_CLASSES + 1], mapped[VSW_CLASSES + 1];
+	/* Blocks of those that are longer */
+	long blocks;
 	u64 copied_in, copied_out;
 };
 
@@ -143,6 +144,8 @@ static u32 take_run(struct vsw_pool *pool, const struct choice *choice,
 	u32 place = VSW_NO_PLACE;
 	unsigned int i;
 
+	if (slot->size > min_t(size_t, vsw_pool_max_slot(pool), U32_MAX))
+		return VSW_NO_PLACE;
 	for (i = 0; i < choice->n && place == VSW_NO_PLACE; i++)
 		place = vsw_area_take_run(&pool->area[choice->areas[i]],
 					  blocks, is_aligned(slot));
@@ -150,29 +153,39 @@ static u32 take_run(struct vsw_pool *pool, const struct choice *choice,
 }
 
 static u32 take(struct vsw_pool *pool, const struct choice *choice,
-		const struct vsw_slot *slot)
+		const struct vsw_slot *slot, size_t class)
 {
-	size_t class = vsw_class(slot->size);
-
 	if (class >= VSW_CLASSES || is_aligned(slot))
 		return take_run(pool, choice, slot);
 	return vsw_cache_take(&pool->cache, choice->areas, choice->n, class);
 }
 
-static void count(struct vsw_pool *pool, const struct vsw_slot *slot, long n)
+/* Magazines of all CPUs hold nothing any more when areas are looked at again. */
+static noinline u32 drain_and_take(struct vsw_pool *pool,
+				   const struct choice *choice,
+				   const struct vsw_slot *slot, size_t class)
 {
-	long bytes = n * (long)slot->size;
-	long used = n * (long)vsw_class_bytes(vsw_class(slot->size));
+	u32 place;
 
-	if (slot->dir == DMA_NONE) {
-		this_cpu_add(pool->count->rings.slots, n);
-		this_cpu_add(pool->count->rings.bytes, bytes);
-		this_cpu_add(pool->count->rings.used, used);
-	} else {
-		this_cpu_add(pool->count->mapped.slots, n);
-		this_cpu_add(pool->count->mapped.bytes, bytes);
-		this_cpu_add(pool->count->mapped.used, used);
+	vsw_cache_drain(&pool->cache, choice->areas, choice->n);
+	place = take(pool, choice, slot, class);
+	if (place == VSW_NO_PLACE)
+		atomic_long_inc(&pool->full);
+	return place;
+}
+
+static void count(struct vsw_pool *pool, const struct vsw_slot *slot,
+		  size_t class, long n)
+{
+	if (unlikely(class >= VSW_CLASSES)) {
+		this_cpu_add(pool->count->blocks,
+			     n * (long)DIV_ROUND_UP(slot->size, VSW_BLOCK));
+		class = VSW_CLASSES;
 	}
+	if (unlikely(slot->dir == DMA_NONE))
+		this_cpu_add(pool->count->rings[class], n);
+	else
+		this_cpu_add(pool->count->mapped[class], n);
 }
 
 /* The place is ours; others may only look. */
@@ -205,23 +218,19 @@ static u32 read_out(const struct vsw_record *record, struct vsw_slot *slot)
 size_t vsw_pool_alloc(struct vsw_pool *pool, const struct vsw_slot *slot)
 {
 	const struct choice *choice = choice_for(slot->dir);
-	u32 place = VSW_NO_PLACE;
+	size_t class = vsw_class(slot->size);
 	size_t offset, at;
+	u32 place;
 
-	if (slot->size <= min_t(size_t, vsw_pool_max_slot(pool), U32_MAX)) {
-		place = take(pool, choice, slot);
-		if (unlikely(place == VSW_NO_PLACE)) {
-			vsw_cache_drain(&pool->cache, choice->areas, choice->n);
-			place = take(pool, choice, slot);
-		}
-	}
-	if (unlikely(place == VSW_NO_PLACE)) {
-		atomic_long_inc(&pool->full);
+	place = take(pool, choice, slot, class);
+	if (unlikely(place == VSW_NO_PLACE))
+		place = drain_and_take(pool, choice, slot, class);
+	if (unlikely(place == VSW_NO_PLACE))
 		return VSW_NO_SLOT;
-	}
+
 	offset = (size_t)place << VSW_UNIT_SHIFT;
 	fill_in(vsw_record_at(pool->block, offset, &at), slot);
-	count(pool, slot, 1);
+	count(pool, slot, class, 1);
 	return offset;
 }
 
@@ -229,8 +238,9 @@ size_t vsw_pool_alloc(struct vsw_pool *pool, const struct vsw_slot *slot)
  * Returns the state of the slot in use around @offset, or 0. What is behind a
  * run's end may still say that it is part of a longer one, now gone.
  */
-static u32 find(struct vsw_pool *pool, size_t offset,
-		struct vsw_record **record, struct vsw_slot *slot, size_t *at)
+static __always_inline u32 find(struct vsw_pool *pool, size_t offset,
+				struct vsw_record **record,
+				struct vsw_slot *slot, size_t *at)
 {
 	u32 state;
 
@@ -238,7 +248,8 @@ static u32 find(struct vsw_pool *pool, size_t offset,
 		return 0;
 	*record = vsw_record_at(pool->block, offset, at);
 	state = read_out(*record, slot);
-	if (!state || *at >= vsw_class_bytes(vsw_class(slot->size)))
+	if (unlikely(*at && state) &&
+	    *at >= vsw_class_bytes(vsw_class(slot->size)))
 		return 0;
 	return state;
 }
@@ -255,48 +266,87 @@ bool vsw_pool_find(struct vsw_pool *pool, size_t offset, struct vsw_slot *slot,
 	return state;
 }
 
-static bool is_same(const struct vsw_record *record,
-		    const struct vsw_slot *slot)
+typedef bool (*look_fn)(const struct vsw_record *record, void *data);
+
+static bool any_in_block(const struct vsw_block *block, look_fn look,
+			 void *data)
 {
+	const struct vsw_cut *cut = rcu_dereference(block->cut);
+	unsigned int i;
+
+	if (!cut)
+		return look(&block->record, data);
+	for (i = 0; i < VSW_UNITS >> cut->class; i++) {
+		if (look(&cut->record[i], data))
+			return true;
+	}
+	return false;
+}
+
+/* Calls @look for the records of what is taken, until it says true. */
+static bool any_record(struct vsw_pool *pool, look_fn look, void *data)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < VSW_AREAS; i++) {
+		struct vsw_area *area = &pool->area[i];
+
+		for_each_set_bit(j, area->busy, area->blocks) {
+			if (any_in_block(&area->block[j], look, data))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool is_same(const struct vsw_record *record, void *data)
+{
+	const struct vsw_slot *slot = data;
 	struct vsw_slot other;
 
 	return read_out(record, &other) && other.buffer == slot->buffer &&
 	       other.size == slot->size && other.dir == slot->dir;
 }
 
-static bool block_holds(const struct vsw_block *block,
-			const struct vsw_slot *slot)
-{
-	const struct vsw_cut *cut = rcu_dereference(block->cut);
-	unsigned int i;
-
-	if (!cut)
-		return is_same(&block->record, slot);
-	for (i = 0; i < VSW_UNITS >> cut->class; i++) {
-		if (is_same(&cut->record[i], slot))
-			return true;
-	}
-	return false;
-}
-
 /* What the caller itself has mapped is found; the rest may change meanwhile. */
 bool vsw_pool_holds(struct vsw_pool *pool, const struct vsw_slot *slot)
 {
-	bool found = false;
-	unsigned int i, j;
+	struct vsw_slot wanted = *slot;
+	bool found;
 
 	rcu_read_lock();
-	for (i = 0; i < VSW_AREAS && !found; i++) {
-		struct vsw_area *area = &pool->area[i];
-
-		for_each_set_bit(j, area->busy, area->blocks) {
-			found = block_holds(&area->block[j], slot);
-			if (found)
-				break;
-		}
-	}
+	found = any_record(pool, is_same, &wanted);
 	rcu_read_unlock();
 	return found;
+}
+
+struct sum {
+	bool rings;
+	size_t bytes;
+};
+
+static bool add_bytes(const struct vsw_record *record, void *data)
+{
+	struct sum *sum = data;
+	struct vsw_slot slot;
+	bool ring;
+
+	if (!read_out(record, &slot))
+		return false;
+	ring = slot.dir == DMA_NONE;
+	if (ring == sum->rings)
+		sum->bytes += slot.size;
+	return false;
+}
+
+size_t vsw_pool_bytes(struct vsw_pool *pool, bool rings)
+{
+	struct sum sum = { .rings = rings };
+
+	rcu_read_lock();
+	any_record(pool, add_bytes, &sum);
+	rcu_read_unlock();
+	return sum.bytes;
 }
 
 static bool retire(struct vsw_pool *pool, size_t offset, struct vsw_slot *slot,
@@ -329,7 +379,7 @@ void vsw_pool_release(struct vsw_pool *pool, size_t offset,
 	u32 place = offset >> VSW_UNIT_SHIFT;
 	enum vsw_area_id id = area_of(pool, place);
 
-	count(pool, slot, -1);
+	count(pool, slot, class, -1);
 	if (class < VSW_CLASSES)
 		vsw_cache_give(&pool->cache, id, class, place);
 	else
@@ -356,16 +406,22 @@ void vsw_pool_copied(struct vsw_pool *pool, enum dma_data_direction dir,
 		this_cpu_add(pool->count->copied_out, size);
 }
 
-static void add(struct kind_count *sum, const struct kind_count *part)
+static void add_slots(long *slots, long *used, const long *in_class)
 {
-	sum->slots += READ_ONCE(part->slots);
-	sum->bytes += READ_ONCE(part->bytes);
-	sum->used += READ_ONCE(part->used);
+	unsigned int class;
+	long n;
+
+	for (class = 0; class <= VSW_CLASSES; class++) {
+		n = READ_ONCE(in_class[class]);
+		*slots += n;
+		if (class < VSW_CLASSES)
+			*used += n * (long)vsw_class_bytes(class);
+	}
 }
 
 void vsw_pool_stats(struct vsw_pool *pool, struct vsw_pool_stats *stats)
 {
-	struct kind_count rings = {}, mapped = {};
+	long rings = 0, mapped = 0, used = 0;
 	unsigned int i;
 	int cpu;
 
@@ -373,17 +429,16 @@ void vsw_pool_stats(struct vsw_pool *pool, struct vsw_pool_stats *stats)
 	for_each_possible_cpu(cpu) {
 		struct count *part = per_cpu_ptr(pool->count, cpu);
 
-		add(&rings, &part->rings);
-		add(&mapped, &part->mapped);
+		add_slots(&rings, &used, part->rings);
+		add_slots(&mapped, &used, part->mapped);
+		used += READ_ONCE(part->blocks) * (long)VSW_BLOCK;
 		stats->copied_in += READ_ONCE(part->copied_in);
 		stats->copied_out += READ_ONCE(part->copied_out);
 	}
 	/* Below zero: what was counted in between. */
-	stats->rings = max(rings.slots, 0L);
-	stats->ring_bytes = max(rings.bytes, 0L);
-	stats->mapped = max(mapped.slots, 0L);
-	stats->mapped_bytes = max(mapped.bytes, 0L);
-	stats->used_bytes = max(rings.used + mapped.used, 0L);
+	stats->rings = max(rings, 0L);
+	stats->mapped = max(mapped, 0L);
+	stats->used_bytes = max(used, 0L);
 
 	for (i = 0; i < VSW_AREAS; i++) {
 		struct vsw_area *area = &pool->area[i];

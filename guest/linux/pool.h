@@ -23,11 +23,10 @@ struct vsw_slot {
 
 /* While I/O goes on, the parts need not be of the same instant. */
 struct vsw_pool_stats {
-	/* Now, as drivers asked for it */
+	/* Slots in use now */
 	unsigned long rings, mapped;
-	size_t ring_bytes, mapped_bytes;
 	/*
-	 * What that takes of the window, what is taken together with free
+	 * What they take of the window, what is taken together with free
 	 * slots that caches and cut blocks hold, and the most that has been
 	 * (of each area, added up)
 	 */
@@ -72,6 +71,9 @@ void vsw_pool_copied(struct vsw_pool *pool, enum dma_data_direction dir,
 		     size_t size);
 
 void vsw_pool_stats(struct vsw_pool *pool, struct vsw_pool_stats *stats);
+
+/* The bytes of all rings, or of all buffers, in use; slow. */
+size_t vsw_pool_bytes(struct vsw_pool *pool, bool rings);
 
 /* The bytes that no slot can be larger than */
 size_t vsw_pool_max_slot(const struct vsw_pool *pool);

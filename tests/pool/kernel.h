@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,6 +33,7 @@ enum dma_data_direction {
 #define PAGE_SIZE 4096UL
 #define __percpu
 #define __rcu
+#define noinline __attribute__((noinline))
 #define ____cacheline_aligned_in_smp __attribute__((aligned(64)))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
@@ -62,7 +64,21 @@ static inline unsigned fls_long(unsigned long x)
 
 /* Atomics */
 
-#define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+/* Others get in between, once in so many chances; 0: as it happens. */
+extern unsigned kernel_pauses;
+
+static inline void kernel_pause(void)
+{
+    static __thread unsigned count;
+    unsigned pauses = __atomic_load_n(&kernel_pauses, __ATOMIC_RELAXED);
+
+    if (pauses && ++count % pauses == 0) {
+        sched_yield();
+    }
+}
+
+#define READ_ONCE(x) \
+    (kernel_pause(), __atomic_load_n(&(x), __ATOMIC_RELAXED))
 #define WRITE_ONCE(x, value) __atomic_store_n(&(x), value, __ATOMIC_RELAXED)
 #define smp_load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define smp_store_release(p, value) \
@@ -227,9 +243,15 @@ extern __thread unsigned kernel_cpu;
 typedef pthread_mutex_t spinlock_t;
 #define spin_lock_init(lock) pthread_mutex_init(lock, NULL)
 #define spin_lock_irqsave(lock, flags) \
-    ((flags) = 0, pthread_mutex_lock(lock))
+    ((flags) = 0, kernel_lock(lock))
 #define spin_unlock_irqrestore(lock, flags) \
-    ((void)(flags), pthread_mutex_unlock(lock))
+    ((void)(flags), pthread_mutex_unlock(lock), kernel_pause())
+
+static inline void kernel_lock(spinlock_t *lock)
+{
+    kernel_pause();
+    pthread_mutex_lock(lock);
+}
 
 /* RCU: readers hold a lock; what is freed waits for a writer. */
 

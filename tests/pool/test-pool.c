@@ -15,7 +15,7 @@
 #define MIB (1024 * KIB)
 #define NOTHING 0xff
 
-unsigned kernel_failures;
+unsigned kernel_failures, kernel_pauses;
 __thread unsigned kernel_cpu;
 pthread_rwlock_t kernel_readers = PTHREAD_RWLOCK_INITIALIZER;
 
@@ -138,8 +138,8 @@ static void assert_empty(Window *window)
 
     g_assert_cmpuint(stats.rings, ==, 0);
     g_assert_cmpuint(stats.mapped, ==, 0);
-    g_assert_cmpuint(stats.ring_bytes, ==, 0);
-    g_assert_cmpuint(stats.mapped_bytes, ==, 0);
+    g_assert_cmpuint(vsw_pool_bytes(window->pool, true), ==, 0);
+    g_assert_cmpuint(vsw_pool_bytes(window->pool, false), ==, 0);
     g_assert_cmpuint(stats.used_bytes, ==, 0);
     for (i = 0; i < G_N_ELEMENTS(slot); i++) {
         offset[i] = vsw_pool_alloc(window->pool, &slot[i]);
@@ -219,7 +219,8 @@ static void read_of_4k_holds_no_more_than_4_25_KiB(void)
     stats = stats_of(window);
     g_assert_cmpuint(stats.used_bytes, <=, 64 * 4352);
     g_assert_cmpuint(stats.mapped, ==, 64 * 4);
-    g_assert_cmpuint(stats.mapped_bytes, ==, 64 * (16 + 4096 + 1 + 48));
+    g_assert_cmpuint(vsw_pool_bytes(window->pool, false), ==,
+                     64 * (16 + 4096 + 1 + 48));
     for (i = 0; i < G_N_ELEMENTS(request); i++) {
         unmap_request(window, &request[i]);
     }
@@ -350,7 +351,7 @@ static void rings_are_not_unmapped(void)
 
     g_assert_false(vsw_pool_retire(window->pool, ring, &slot));
     g_assert_cmpuint(stats_of(window).rings, ==, 1);
-    g_assert_cmpuint(stats_of(window).ring_bytes, ==, 6 * KIB);
+    g_assert_cmpuint(vsw_pool_bytes(window->pool, true), ==, 6 * KIB);
     give(window, ring, 6 * KIB, 1);
     assert_empty(window);
     window_free(window);
@@ -661,6 +662,50 @@ static void threads_share_a_window(gconstpointer mib)
     window_free(window);
 }
 
+/* Room for exactly as many blocks as all may hold together */
+#define QUOTA (192 / THREADS)
+
+static void *keep_to_quota(void *opaque)
+{
+    Worker *worker = opaque;
+    struct vsw_slot slot = { .size = 4096, .dir = DMA_FROM_DEVICE };
+    GRand *random = g_rand_new_with_seed(worker->number);
+    size_t offset[QUOTA];
+    unsigned i, n = 0, round;
+
+    kernel_cpu = worker->number;
+    for (round = 0; round < 3 * ROUNDS; round++) {
+        if (n == QUOTA || (n && g_rand_int_range(random, 0, 5) == 0)) {
+            i = g_rand_int_range(random, 0, n);
+            g_assert_true(vsw_pool_free(worker->window->pool, offset[i]));
+            offset[i] = offset[--n];
+        } else {
+            offset[n] = vsw_pool_alloc(worker->window->pool, &slot);
+            if (offset[n] != VSW_NO_SLOT) {
+                n++;
+            }
+        }
+    }
+    while (n) {
+        g_assert_true(vsw_pool_free(worker->window->pool, offset[--n]));
+    }
+    g_rand_free(random);
+    return NULL;
+}
+
+static void who_keeps_to_what_there_is_never_finds_it_full(void)
+{
+    Window *window = window_new(MIB);
+    Worker worker[THREADS];
+
+    WRITE_ONCE(kernel_pauses, 3);
+    at_once(window, keep_to_quota, NULL, 0, worker);
+    WRITE_ONCE(kernel_pauses, 0);
+    g_assert_cmpuint(stats_of(window).full, ==, 0);
+    assert_empty(window);
+    window_free(window);
+}
+
 #define TEST(name) g_test_add_func("/pool/" #name, name)
 
 int main(int argc, char **argv)
@@ -679,6 +724,7 @@ int main(int argc, char **argv)
     TEST(queue_of_128_reads_fits_1_MiB);
     TEST(without_memory_slots_are_refused_and_nothing_breaks);
     TEST(only_one_of_many_frees_a_slot);
+    TEST(who_keeps_to_what_there_is_never_finds_it_full);
     g_test_add_data_func("/pool/threads_share_1_MiB", GSIZE_TO_POINTER(1),
                          threads_share_a_window);
     g_test_add_data_func("/pool/threads_share_16_MiB", GSIZE_TO_POINTER(16),
