@@ -118,8 +118,8 @@ static void swiotlb_stop(VirtIODevice *vdev)
         return;
     }
     /* First: no other access may start, in whatever thread. */
-    vdev->broken = true;
-    vdev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+    qatomic_set(&vdev->broken, true);
+    qatomic_or(&vdev->status, VIRTIO_CONFIG_S_NEEDS_RESET);
     swiotlb_tell_driver(vdev);
 }
 
