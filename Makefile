@@ -7,8 +7,8 @@ BUILD ?= build
 NINJA = ninja -C $(BUILD)
 
 .DEFAULT_GOAL = all
-.PHONY: all bench bench-scale demo check install docs clean distclean help \
-	qemu guest stock check-static check-semantic-patches
+.PHONY: all bench bench-guest bench-scale demo check install docs clean \
+	distclean help qemu guest stock check-static check-semantic-patches
 
 # A failed configure leaves no config.status; run it again then.
 $(BUILD)/config.status:
@@ -47,6 +47,9 @@ bench: qemu stock
 bench-scale: qemu
 	@tests/bench/scale --build $(BUILD) $(SCALE_FLAGS)
 
+bench-guest: all
+	@tests/bench/guest/bench --build $(BUILD) $(BENCH_FLAGS)
+
 install: $(BUILD)/config.status
 	@scripts/install $(BUILD)
 
@@ -72,6 +75,8 @@ help:
 	@echo '                  BENCH_FLAGS, such as BENCH_FLAGS=--quick'
 	@echo 'make bench-scale  measure what many and large windows cost; options go'
 	@echo '                  into SCALE_FLAGS, such as SCALE_FLAGS=--quick'
+	@echo 'make bench-guest  measure what the guest driver costs; BENCH_FLAGS='
+	@echo '                  has options, such as BENCH_FLAGS=--quick'
 	@echo 'make install      install QEMU, the guest module and the manual'
 	@echo '                  (DESTDIR is honoured, configure --prefix= too)'
 	@echo 'make docs         build the manual'
