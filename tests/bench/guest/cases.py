@@ -14,8 +14,10 @@ DEPTH = 128
 HELD = Disk('held', 'reads that do not end', 'randread', '4k', DEPTH)
 # The same is said of writes of 128 KiB as of reads.
 COUNTED = DISKS[:3]
-# So much computing of QEMU without a request that ends is a stall.
-STALL = 1.0
+# A stall: for so many seconds no request ends. Busy hosts are slow.
+STALL = 5 * PATIENCE
+# As slow as a disk that always has all its requests under way
+SLOW = 'driver=null-co,size=4294967296,latency-ns=2000000'
 
 
 def compare_data(guest, image, mib=16):
@@ -56,6 +58,7 @@ def count_instructions(context, plugin, variant, requests):
         symbols = kernel_symbols(guest, image)
         guest.pause()
         for load in COUNTED:
+            idle = driver_counts(guest)
             load.begin(guest)
             load.turn(guest)
             before, start = read_table(table), guest.requests()
@@ -64,6 +67,7 @@ def count_instructions(context, plugin, variant, requests):
             counts[load.name] = Count(before, read_table(table), symbols,
                                       guest.requests() - start)
             load.end(guest)
+            counts[load.name].driver = a_request(idle, driver_counts(guest))
     table.unlink()
     return counts
 
@@ -82,6 +86,22 @@ def window_counters(guest, qdev='disk'):
         for name, value in re.findall(r'(\w+)=(\d+)\b', line):
             found.setdefault(name, int(value))
     return found
+
+
+def driver_counts(guest):
+    """(requests, counters) of an idle guest, which is left stopped."""
+    guest.go_on()
+    counters = window_counters(guest)
+    guest.pause()
+    return guest.requests(), counters
+
+
+def a_request(before, after):
+    """What the driver counts for a request, where it counts at all."""
+    requests = after[0] - before[0]
+    return {name: (after[1][name] - before[1].get(name, 0)) / requests
+            for name in ('copied_in', 'copied_out', 'locks', 'batches')
+            if name in after[1]}
 
 
 def held_by_reads(guest):
@@ -105,46 +125,53 @@ def held_by_reads(guest):
 def busy_window(context, peer, variant, requests, mib):
     """A busy disk and a busy network at once, each with such a window."""
     image = blank(context.folder / 'busy.raw', 1)
-    args = [*disk(variant), *data_disk(variant, image.path),
+    args = [*disk(variant, blockdev=SLOW), *data_disk(variant, image.path),
             *card(variant, peer.wire(variant.name))]
-    with Guest(context, variant, args, name='bench-busy') as guest:
-        guest.settle()
-        subnet = peer.subnet(variant)
-        guest.must(f". /bench.sh; join {guest.address('net')} {subnet}.2 "
-                   f'{subnet}.1', 60)
-        before = {q: window_counters(guest, q) for q in ('disk', 'net')}
-        start = guest.requests()
-        guest.start(
-            f'(fio --name=busy --filename=/dev/{guest.block()} '
-            '--ioengine=libaio --direct=1 --rw=randrw --bs=4k --norandommap '
-            f'--iodepth={DEPTH} --number_ios={requests} --size=100% '
-            '--eta=never >/tmp/fio.log 2>&1; echo $? >/tmp/fio.status) & '
-            f'for way in "" -R; do iperf3 -c {subnet}.1 -n {mib}M $way -i 0 '
-            '>/tmp/iperf 2>&1 || { cat /tmp/iperf; exit 1; }; done; '
-            'wait; exit $(cat /tmp/fio.status)')
-        gap = longest_gap(guest, start, start + requests)
-        status, lines = guest.finish(300, 'the disk and the network')
-        after = {q: window_counters(guest, q) for q in ('disk', 'net')}
-        done = guest.requests() - start
+    try:
+        with Guest(context, variant, args, name='bench-busy') as guest:
+            guest.settle()
+            return keep_busy(guest, peer, requests, mib)
+    except MachineError as error:
+        # To hang is one of the answers.
+        return {'completed': False, 'smooth': False, 'longest_gap': None,
+                'waits': {}, 'said': str(error).splitlines()[:1]}
+
+
+def keep_busy(guest, peer, requests, mib):
+    subnet = peer.subnet(guest.variant)
+    guest.must(f". /bench.sh; join {guest.address('net')} {subnet}.2 "
+               f'{subnet}.1', 60)
+    before = {q: window_counters(guest, q) for q in ('disk', 'net')}
+    start = guest.requests()
+    guest.start(
+        f'(fio --name=busy --filename=/dev/{guest.block()} --thread '
+        '--ioengine=libaio --direct=1 --rw=randrw --bs=4k --norandommap '
+        f'--iodepth={DEPTH} --number_ios={requests} --size=100% '
+        '--eta=never >/tmp/fio.log 2>&1; echo $? >/tmp/fio.status) & '
+        f'for way in "" -R; do iperf3 -c {subnet}.1 -n {mib}M $way -i 0 '
+        '>/tmp/iperf 2>&1 || { cat /tmp/iperf; exit 1; }; done; '
+        'wait; exit $(cat /tmp/fio.status)')
+    gap = longest_gap(guest, start, start + requests)
+    status, lines = guest.finish(300, 'the disk and the network')
+    after = {q: window_counters(guest, q) for q in ('disk', 'net')}
+    completed = status == 0 and guest.requests() - start >= requests
     return {
-        'completed': status == 0 and done >= requests, 'requests': done,
-        'smooth': status == 0 and done >= requests and gap < STALL,
+        'completed': completed, 'smooth': completed and gap < STALL,
         'longest_gap': gap, 'said': lines[-5:],
-        'waits': {q: after[q].get('full', 0) - before[q].get('full', 0)
-                  for q in after},
+        'waits': {q: after[q]['full'] - before[q]['full'] for q in after},
         'counters': after}
 
 
 def longest_gap(guest, first, last):
-    """For how long QEMU computed, at most, while no request ended."""
-    longest, done, since = 0, first, guest.cpu()
-    give_up = time.monotonic() + 300 * PATIENCE
+    """For how many seconds, at most, no request ended."""
+    longest, done, since = 0, first, time.monotonic()
+    give_up = since + 300 * PATIENCE
     while done < last and time.monotonic() < give_up:
-        now, computed = guest.requests(), guest.cpu()
+        now = guest.requests()
         if now == done and done > first:
-            longest = max(longest, computed - since)
+            longest = max(longest, time.monotonic() - since)
         elif now != done:
-            done, since = now, computed
+            done, since = now, time.monotonic()
         if b'END ' in guest.socket['command'].buffer:
             break
         time.sleep(0.02)

@@ -66,6 +66,7 @@ class Count:
     functions  {name: instructions}
     locks      {caller: calls of lock routines}
     atomics    {name: instructions with a lock prefix}
+    driver     {name: what our driver counts}
     """
 
     def __init__(self, before, after, symbols, requests):
@@ -73,6 +74,8 @@ class Count:
         self.functions = collections.Counter()
         self.locks = collections.Counter()
         self.atomics = collections.Counter()
+        # What our driver says, with names of its own
+        self.driver = {}
         for key, count in after.items():
             times = (count - before.get(key, 0)) / requests
             if times:
@@ -112,6 +115,7 @@ class Count:
             'kernel_outside_copying': self.outside(),
             'lock_calls': sum(self.locks.values()),
             'atomics': sum(self.atomics.values()),
+            'driver': self.driver,
             'functions': dict(self.functions.most_common(top)),
             'lock_callers': dict(self.locks.most_common(top)),
             'atomic_users': dict(self.atomics.most_common(top))}

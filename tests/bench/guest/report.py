@@ -87,9 +87,11 @@ def sizes(run):
     rows = [['window each for disk and network', 'completed',
              'longest gap, s', 'waits: disk', 'waits: network']]
     for mib, case in run.windows.items():
+        gap = case['longest_gap']
         rows.append([f'{mib} MiB', 'yes' if case['completed'] else 'NO',
-                     f"{case['longest_gap']:.2f}",
-                     *(str(case['waits'][q]) for q in ('disk', 'net'))])
+                     '-' if gap is None else f'{gap:.2f}',
+                     *(str(case['waits'].get(q, '-'))
+                       for q in ('disk', 'net'))])
     return rows
 
 
@@ -108,6 +110,10 @@ def text(run):
     if run.held:
         parts.append(f"window held by {run.held['reads']} reads in flight: "
                      f"{run.held['bytes']:.0f} bytes each")
+    parts += [f"the driver's counters a request, {load}: " + ', '.join(
+        f'{name} {value:.3g}' for name, value in count.driver.items())
+        for found in run.counts.values() for load, count in found.items()
+        if count.driver]
     if run.counters:
         parts.append("the driver's counters: " + ', '.join(
             f'{name} {value}' for name, value in run.counters.items()))

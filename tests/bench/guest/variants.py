@@ -73,9 +73,9 @@ class Bounced(Variant):
     def check(self, guest):
         super().check(guest)
         guest.throttle(1)
+        used = '/sys/kernel/debug/swiotlb/io_tlb_used'
         guest.must('dd if=/dev/vda of=/dev/null bs=4k count=4 iflag=direct '
-                   '2>/dev/null & bounces() { '
-                   '[ $(cat /sys/kernel/debug/swiotlb/io_tlb_used) -gt 0 ]; }; '
+                   f'2>/dev/null & bounces() {{ [ $(cat {used}) -gt 0 ]; }}; '
                    'await 20 bounces')
         guest.throttle(0)
 
