@@ -100,6 +100,9 @@ def text(run):
                        for key, value in run.setting.items())]
     parts += [f'{TITLES[name]}: left out. {reason}.'
               for name, reason in run.absent.items()]
+    if run.effort.mib:
+        parts += [f'{way.title}: no iperf3. {way.no_card}.'
+                  for way in run.ways if way.no_card]
     parts.append('data compared (fio --verify=crc32c, and by the host): '
                  + ', '.join(run.verified))
     parts += [f'{table(costs(result))}\n{pair(result)}'

@@ -11,7 +11,7 @@ class Target:
     """
 
     def __init__(self, title, must, aim, value, unit='', below=True,
-                 spread=None):
+                 spread=None, valid=True):
         self.title = title
         self.must = must
         self.aim = aim
@@ -19,6 +19,7 @@ class Target:
         self.unit = unit
         self.below = below
         self.spread = spread
+        self.valid = valid
 
     def reaches(self, bound):
         if self.below:
@@ -28,6 +29,8 @@ class Target:
     def verdict(self):
         if self.value is None:
             return ABSENT
+        if not self.valid:
+            return 'void'
         if self.reaches(self.aim):
             return 'aim met'
         return 'must met' if self.reaches(self.must) else 'missed'
@@ -51,7 +54,8 @@ def faster(results, load, than, must, aim):
     name = result.load.title if result else load
     return Target(f'{name}, against {than}', must, aim,
                   ratio and ratio.median, 'x',
-                  spread=ratio and [ratio.low, ratio.high])
+                  spread=ratio and [ratio.low, ratio.high],
+                  valid=not result or result.valid())
 
 
 def judge(run):
