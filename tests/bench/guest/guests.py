@@ -29,20 +29,33 @@ class Guest(Machine):
 
     def __init__(self, context, variant, args, **options):
         self.variant = variant
+        self.is_up = False
         super().__init__(
             context.build, context.kernel, ramdisk(context, variant),
             [*variant.machine, *args], deadline=HOURS / PATIENCE,
             append=f'nokaslr {QUIET} {variant.append}',
             **{'name': f'bench-{variant.name}', **options})
 
+    def launch(self):
+        super().launch()
+        self.is_up = True
+
+    def __exit__(self, *exc):
+        """More than once does no harm."""
+        if self.is_up:
+            self.is_up = False
+            super().__exit__(*exc)
+
+    def do(self, line, seconds=60):
+        """The output lines of one of bench.sh's functions."""
+        return self.must(f'. /bench.sh; {line}', seconds)
+
     def settle(self):
         """Its devices are there, and the disk works as the variant says."""
         self.must(' '.join(['load_all', *self.variant.modules, 'virtio_pci',
                             'virtio_blk', 'virtio_net']))
         for name in ('disk', 'data'):
-            at = self.address(name)
-            self.must(f'disk {at} && echo none '
-                      f'>/sys/block/$(block_of {at})/queue/scheduler')
+            self.do(f'disk_ready {self.address(name)}')
         self.variant.check(self)
 
     def cpu(self):
@@ -63,10 +76,6 @@ class Guest(Machine):
 
     def go_on(self):
         self.qmp('cont')
-
-    def block(self, qdev='disk'):
-        """The guest's name of a disk."""
-        return self.must(f'block_of {self.address(qdev)}')[0]
 
     def requests(self):
         """How many of them the disk has completed."""
@@ -124,22 +133,23 @@ def card(variant, socket):
 
 
 @contextlib.contextmanager
-def all_up(guests, say):
+def all_up(guests, run):
     """They boot, a few at once, and are stopped again."""
     def meet(guest):
-        guest.meet()
-        guest.settle()
-        guest.pause()
-        say(f'booted: {guest.variant.title}')
+        with run.risk(f'booting: {guest.variant.title}', guest):
+            guest.meet()
+            guest.settle()
+            guest.pause()
+            run.say(f'booted: {guest.variant.title}')
 
     with contextlib.ExitStack() as stack:
         booting = []
         for guest in guests:
-            guest.launch()
             stack.callback(guest.__exit__)
+            guest.launch()
             booting.append(guest)
             if len(booting) == BOOT_AT_ONCE:
                 meet(booting.pop(0))
         for guest in booting:
             meet(guest)
-        yield guests
+        yield

@@ -5,15 +5,12 @@ A load is begun in each guest, which is stopped again; then turns are taken. A
 turn's figure is the CPU time that QEMU spent for each operation.
 """
 
+import statistics
+
 # A turn of a disk is over when QEMU has computed for as long.
 TURN = 0.1
-
-FIO = ('fio --thread --ioengine=libaio --direct=1 --gtod_reduce=1 '
-       '--norandommap --randrepeat=1 --time_based --runtime=1d --eta=never '
-       '--name=load')
-RUN_FIO = '>/tmp/fio.log 2>&1 & echo $! >/tmp/fio'
-STOP_FIO = ('pid=$(cat /tmp/fio); kill -9 $pid; '
-            'gone() { ! kill -0 $pid; }; await 60 gone')
+# What is sent to see what a stream costs before it flows
+DRIP = 64
 
 
 class Disk:
@@ -31,17 +28,16 @@ class Disk:
         self.size = size
         self.depth = depth
 
-    def command(self, device):
-        """A fio that never ends by itself."""
-        return (f'{FIO} --filename=/dev/{device} --rw={self.rw} '
-                f'--bs={self.size} --iodepth={self.depth} {RUN_FIO}')
+    def start(self, guest):
+        guest.do(f"start_load {guest.address('disk')} {self.rw} {self.size} "
+                 f'{self.depth}')
 
     def begin(self, guest):
         guest.go_on()
-        guest.must(self.command(guest.block()))
+        self.start(guest)
         before = guest.requests()
         guest.wait_for(lambda: (guest.requests() > before + 200) or None,
-                       120, f'fio to start {self.name}')
+                       60, f'fio to start {self.name}')
         guest.pause()
 
     def turn(self, guest):
@@ -57,12 +53,15 @@ class Disk:
 
     def end(self, guest):
         guest.go_on()
-        guest.must(STOP_FIO, 120)
+        guest.do('stop_load', 90)
         guest.pause()
 
 
 class Stream:
-    """iperf3 with a peer that is always plain: a fixed number of bytes."""
+    """iperf3 with a peer that is always plain: a fixed number of bytes.
+
+    What iperf3 takes to start and to end is left out.
+    """
 
     unit = 'KiB'
 
@@ -71,25 +70,31 @@ class Stream:
         self.title = title
         self.peer = peer
         self.kib = mib * 1024
-        self.reverse = '-R' if reverse else ''
+        self.options = '-i 0 -R' if reverse else '-i 0'
+        self.drips = {}
 
     def begin(self, guest):
-        subnet = self.peer.subnet(guest.variant)
         guest.go_on()
-        guest.must(f". /bench.sh; join {guest.address('net')} {subnet}.2 "
-                   f'{subnet}.1', 60)
+        guest.do(f"join {guest.address('net')} "
+                 f'{self.peer.others_address(guest.variant)} '
+                 f'{self.peer.own_address(guest.variant)}', 60)
         guest.pause()
+        self.drips[guest] = statistics.median(
+            self.spent(guest, DRIP) for _ in range(3))
 
-    def turn(self, guest):
+    def spent(self, guest, kib):
+        """Seconds that QEMU computes while so much is sent."""
         guest.go_on()
         computed = guest.cpu()
-        guest.must(
-            f'iperf3 -c {self.peer.subnet(guest.variant)}.1 -n {self.kib}K '
-            f'{self.reverse} -i 0 >/tmp/iperf 2>&1 || '
-            '{ cat /tmp/iperf; false; }', 240)
+        guest.do(f'stream {self.peer.service(guest.variant)} {kib} '
+                 f'{self.options}', 120)
         computed = guest.cpu() - computed
         guest.pause()
-        return computed / self.kib
+        return computed
+
+    def turn(self, guest):
+        spent = self.spent(guest, self.kib) - self.drips[guest]
+        return spent / (self.kib - DRIP)
 
     def end(self, guest):
         pass

@@ -5,10 +5,11 @@ from guests import Guest, data_disk, disk
 from variants import PLAIN
 
 NETWORK = '10.77'
+PORT = 5200
 
 
 class Peer(Guest):
-    """It has a card for each of the variants that it talks with."""
+    """It has a card and an iperf3 for each of the variants."""
 
     def __init__(self, context, variants):
         self.names = [variant.name for variant in variants]
@@ -26,12 +27,21 @@ class Peer(Guest):
     def wire(self, name):
         return self.wires / f'{name}.wire'
 
-    def subnet(self, variant):
-        return f'{NETWORK}.{self.names.index(variant.name) + 1}'
+    def number(self, variant):
+        return self.names.index(variant.name) + 1
+
+    def own_address(self, variant):
+        return f'{NETWORK}.{self.number(variant)}.1'
+
+    def others_address(self, variant):
+        return f'{NETWORK}.{self.number(variant)}.2'
+
+    def service(self, variant):
+        """Address and port: a client that failed blocks no other one."""
+        return f'{self.own_address(variant)} {PORT + self.number(variant)}'
 
     def settle(self):
         super().settle()
         for i, name in enumerate(self.names, 1):
-            self.must(f". /bench.sh; join {self.address(f'net-{name}')} "
-                      f'{NETWORK}.{i}.1')
-        self.must('iperf3 -s -D')
+            self.do(f"join {self.address(f'net-{name}')} {NETWORK}.{i}.1")
+            self.do(f'iperf3 -s -D -p {PORT + i}')

@@ -1,11 +1,55 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What was measured, for people, for programs and for the manual."""
+"""What was measured, for programs; and from that for people and the manual."""
 
-import statistics
+import json
+import textwrap
+from pathlib import Path
 
 from variants import ALL
 
+DOCS = Path(__file__).resolve().parents[3] / 'docs'
+FIGURES = DOCS / 'benchmarks-guest.json'
+TABLES = DOCS / 'benchmarks-guest.inc'
 TITLES = {variant.name: variant.title for variant in ALL}
+LOADS = {'read-4k': '4 KiB read', 'write-4k': '4 KiB write',
+         'read-128k': '128 KiB read'}
+
+
+def rounded(value):
+    """The same with no more digits than mean anything."""
+    if isinstance(value, dict):
+        return {key: rounded(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [rounded(entry) for entry in value]
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def figures(run):
+    return rounded({
+        'licence': 'SPDX-License-Identifier: GPL-2.0-or-later (all)',
+        'setting': run.setting, 'absent': run.absent,
+        'no_card': {way.name: way.no_card for way in run.ways if way.no_card},
+        'valid': run.valid(), 'failed': run.failed,
+        'data_compared': run.verified,
+        'loads': {n: r.as_json() for n, r in run.results.items()},
+        'instructions': {
+            way: {load: count.as_json() for load, count in found.items()}
+            for way, found in run.counts.items()},
+        'windows': {str(mib): case for mib, case in run.windows.items()},
+        'held': run.held, 'counters': run.counters,
+        'targets': [line.as_json() for line in run.lines]})
+
+
+def dump(found):
+    """JSON, with lists of numbers on one line."""
+    def lines(value, indent):
+        if isinstance(value, dict) and value:
+            inner = ',\n'.join(
+                f'{indent} {json.dumps(key)}: {lines(entry, indent + " ")}'
+                for key, entry in value.items())
+            return f'{{\n{inner}\n{indent}}}'
+        return json.dumps(value)
+    return lines(found, '') + '\n'
 
 
 def table(rows):
@@ -26,153 +70,150 @@ def list_table(rows, widths):
     for row in rows:
         mark = '*'
         for cell in row:
-            lines.append(f'   {mark} - {cell}')
+            lines.append(f'   {mark} - {cell}'.rstrip())
             mark = ' '
     return '\n'.join(lines)
 
 
-def goals(run):
+def bound(line, name):
+    if line[name] is None:
+        return ''
+    return f"{'>=' if line['below'] else '<='} {line[name]}"
+
+
+def goals(found):
     rows = [['measure', 'must', 'aim', 'measured', 'quartiles', '']]
-    for line in run.lines:
-        spread = ('-'.join(f'{x:.2f}' for x in line.spread) if line.spread
-                  else '')
-        sign = '>=' if line.below else '<='
-        rows.append([line.title, f'{sign} {line.must}', f'{sign} {line.aim}',
-                     line.shown(), spread, line.verdict()])
+    for line in found['targets']:
+        spread = line['spread'] or ()
+        value = line['value']
+        rows.append([
+            line['title'], bound(line, 'must'), bound(line, 'aim'),
+            '-' if value is None else f"{value:.4g}{line['unit']}",
+            '-'.join(f'{x:.2f}' for x in spread), line['verdict']])
     return rows
 
 
-def costs(result):
+def costs(load):
     """Each way's time an operation, and how much faster the window is."""
-    rows = [[result.load.title, f'us a {result.load.unit}', 'quartiles',
+    rows = [[load['title'], f"us a {load['unit']}", 'quartiles',
              'window is faster by']]
-    for name, figures in result.figures.items():
-        low, middle, high = (statistics.quantiles(figures, n=4)
-                             if len(figures) > 1 else figures * 3)
-        ratio = ''
-        if 'window' in result.figures and name != 'window':
-            ratio = f'{result.faster(name).median:.2f}x'
-        rows.append([TITLES[name], f'{1e6 * middle:.2f}',
-                     f'{1e6 * low:.2f}-{1e6 * high:.2f}', ratio])
+    for name, times in load['microseconds'].items():
+        low, middle, high = times['quartiles']
+        ratio = load['window_is_faster'].get(name)
+        rows.append([TITLES[name], f'{middle:.2f}', f'{low:.2f}-{high:.2f}',
+                     f"{ratio['median']:.2f}x" if ratio else ''])
     return rows
 
 
-def pair(result):
-    ratio = result.pair()
-    state = 'valid' if result.valid() else 'VOID: the host was too busy'
-    return (f'A/A {ratio.median:.3f} ({ratio.low:.3f}-{ratio.high:.3f}), '
-            f'{len(ratio.rounds)} rounds: {state}')
+def pair(load):
+    ratio = load['a_a']
+    if not ratio:
+        return 'No A/A pair: VOID.'
+    low, high = ratio['quartiles']
+    state = 'valid' if load['valid'] else 'VOID, the host was too busy'
+    return (f"A/A {ratio['median']:.3f} ({low:.3f}-{high:.3f}), "
+            f"{ratio['rounds']} rounds: {state}.")
 
 
-def counts(run, load):
-    rows = [[f'instructions a request, {load}', 'all', 'programs', 'kernel',
+def counts(found, load):
+    rows = [[f'instructions a {LOADS[load]}', 'all', 'programs', 'kernel',
              'copying', 'lock calls', 'atomics']]
-    for name, found in run.counts.items():
-        if load not in found:
-            continue
-        count = found[load]
-        rows.append([TITLES[name], *(f'{x:.0f}' for x in (
-            count.total(), count.user(), count.outside(), count.copying())),
-            f'{sum(count.locks.values()):.2f}',
-            f'{sum(count.atomics.values()):.2f}'])
+    for name, loads in found['instructions'].items():
+        if count := loads.get(load):
+            rows.append([TITLES[name], *(f'{count[key]:.0f}' for key in (
+                'all', 'programs', 'kernel_outside_copying', 'copying')),
+                *(f'{count[key]:.2f}' for key in ('lock_calls', 'atomics'))])
     return rows
 
 
-def loads_counted(run):
+def loads_counted(found):
     return list(dict.fromkeys(
-        load for found in run.counts.values() for load in found))
+        load for loads in found['instructions'].values() for load in loads))
 
 
-def sizes(run):
+def sizes(found):
     rows = [['window each for disk and network', 'completed',
-             'longest gap, s', 'waits: disk', 'waits: network']]
-    for mib, case in run.windows.items():
-        gap = case['longest_gap']
+             'longest gap, s', 'seconds of silence', 'waits: disk',
+             'waits: network']]
+    for mib, case in found['windows'].items():
         rows.append([f'{mib} MiB', 'yes' if case['completed'] else 'NO',
-                     '-' if gap is None else f'{gap:.2f}',
-                     *(str(case['waits'].get(q, '-'))
-                       for q in ('disk', 'net'))])
+                     f"{case['longest_gap']:.2f}", str(case['silent_seconds']),
+                     *(str(case['waits'][q]) for q in ('disk', 'net'))])
     return rows
 
 
-def text(run):
+def remarks(found):
+    """Sentences."""
+    for name, reason in found['absent'].items():
+        yield f'{TITLES[name]}: left out. {reason}.'
+    for name, reason in found['no_card'].items():
+        yield f'{TITLES[name]}: no iperf3. {reason}.'
+    for case in found['failed']:
+        yield f"{case['what']}: FAILED. {case['why']}"
+    yield ('Data were compared, by fio --verify=crc32c and by the host: '
+           f"{', '.join(found['data_compared']) or 'nowhere'}.")
+    if found['held']:
+        yield (f"Window held by each of {found['held']['reads']} reads in "
+               f"flight: {found['held']['bytes']:.0f} bytes.")
+    if found['counters']:
+        yield "The driver's counters at the end: " + ', '.join(
+            f'{n} {value}' for n, value in found['counters'].items()) + '.'
+
+
+def text(found):
     parts = ['\n'.join(f'{key}: {value}'
-                       for key, value in run.setting.items())]
-    parts += [f'{TITLES[name]}: left out. {reason}.'
-              for name, reason in run.absent.items()]
-    if run.effort.mib:
-        parts += [f'{way.title}: no iperf3. {way.no_card}.'
-                  for way in run.ways if way.no_card]
-    parts.append('data compared (fio --verify=crc32c, and by the host): '
-                 + ', '.join(run.verified))
-    parts += [f'{table(costs(result))}\n{pair(result)}'
-              for result in run.results.values()]
-    parts += [table(counts(run, load)) for load in loads_counted(run)]
-    if run.windows:
-        parts.append(table(sizes(run)))
-    if run.held:
-        parts.append(f"window held by {run.held['reads']} reads in flight: "
-                     f"{run.held['bytes']:.0f} bytes each")
-    parts += [f"the driver's counters a request, {load}: " + ', '.join(
-        f'{name} {value:.3g}' for name, value in count.driver.items())
-        for found in run.counts.values() for load, count in found.items()
-        if count.driver]
-    if run.counters:
-        parts.append("the driver's counters: " + ', '.join(
-            f'{name} {value}' for name, value in run.counters.items()))
-    parts.append(table(goals(run)))
-    if not run.valid():
+                       for key, value in found['setting'].items())]
+    parts += [f'{table(costs(load))}\n{pair(load)}'
+              for load in found['loads'].values()]
+    parts += [table(counts(found, load)) for load in loads_counted(found)]
+    if found['windows']:
+        parts.append(table(sizes(found)))
+    parts.append('\n'.join(remarks(found)))
+    parts.append(table(goals(found)))
+    if not found['valid']:
         parts.append('This run is VOID: guests that are the same differ by '
-                     'more than 5 %.')
+                     'more than 5 %, or have no figures.')
     return '\n\n'.join(parts)
 
 
-def as_json(run):
-    return {
-        'setting': run.setting, 'absent': run.absent, 'valid': run.valid(),
-        'data_compared': run.verified,
-        'loads': {n: r.as_json() for n, r in run.results.items()},
-        'instructions': {
-            way: {load: count.as_json() for load, count in found.items()}
-            for way, found in run.counts.items()},
-        'windows': run.windows, 'held': run.held, 'counters': run.counters,
-        'targets': [line.as_json() for line in run.lines]}
-
-
-def rst(run):
+def rst(found):
     parts = ['.. SPDX-License-Identifier: GPL-2.0-or-later',
-             list_table(goals(run), [40, 10, 10, 12, 14, 14])]
-    for result in run.results.values():
-        parts += [list_table(costs(result), [40, 15, 25, 20]), pair(result)]
-    parts += [list_table(counts(run, load), [34, 11, 11, 11, 11, 11, 11])
-              for load in loads_counted(run)]
-    if run.windows:
-        parts.append(list_table(sizes(run), [30, 15, 15, 20, 20]))
+             '.. Written by tests/bench/guest/bench --write-docs',
+             list_table(goals(found), [40, 10, 10, 12, 14, 14])]
+    for load in found['loads'].values():
+        parts += [list_table(costs(load), [40, 15, 25, 20]), pair(load)]
+    parts += [list_table(counts(found, load), [34, 11, 11, 11, 11, 11, 11])
+              for load in loads_counted(found)]
+    if found['windows']:
+        parts.append(list_table(sizes(found), [25, 15, 15, 15, 15, 15]))
+    parts += [textwrap.fill(f'* {line}', 98, subsequent_indent='  ',
+                            break_on_hyphens=False)
+              for line in remarks(found)]
     parts.append('\n'.join(f'| {key}: {value}'
-                           for key, value in run.setting.items()))
-    return '\n\n'.join(parts)
+                           for key, value in found['setting'].items()))
+    return '\n\n'.join(parts) + '\n'
 
 
-def profile(run, top=45):
+def profile(found, top=45):
     """For each load: functions, and what each way runs in them."""
     parts = []
-    for load in loads_counted(run):
-        found = {way: c[load] for way, c in run.counts.items() if load in c}
-        names = sorted({n for c in found.values() for n in c.functions},
-                       key=lambda n: -max(c.functions[n]
-                                          for c in found.values()))
-        rows = [[f'{load}: instructions a request', *found]]
-        rows += [[name, *(f'{c.functions[name]:.1f}' for c in found.values())]
-                 for name in names[:top]]
-        parts.append(table(rows))
-        for what in ('locks', 'atomics'):
-            callers = sorted({n for c in found.values()
-                              for n in getattr(c, what)},
-                             key=lambda n: -max(getattr(c, what)[n]
-                                                for c in found.values()))
-            rows = [[f'{load}: {what} a request', *found]]
-            rows += [[name, *(f'{getattr(c, what)[name]:.2f}'
-                              for c in found.values())]
-                     for name in callers[:25]]
-            parts.append(table(rows))
-    return '\n\n'.join(parts)
+    for load in loads_counted(found):
+        ways = {way: loads[load]
+                for way, loads in found['instructions'].items()
+                if load in loads}
+        for what, rows, digits in (('functions', top, 1),
+                                   ('lock_callers', 25, 2),
+                                   ('atomic_users', 25, 2)):
+            parts.append(table(by_function(load, ways, what, rows, digits)))
+    return '\n\n'.join(parts) + '\n'
+
+
+def by_function(load, ways, what, top, digits):
+    most = {}
+    for count in ways.values():
+        for name, number in count[what].items():
+            most[name] = max(number, most.get(name, 0))
+    names = sorted(most, key=most.get, reverse=True)[:top]
+    return [[f"{load}: {what.replace('_', ' ')}, a request", *ways],
+            *([name, *(f'{count[what].get(name, 0):.{digits}f}'
+                       for count in ways.values())] for name in names)]

@@ -8,6 +8,14 @@ guests that are the same show what is left of it: the A/A pair.
 import statistics
 
 VALID = (0.95, 1.05)
+# So often the rounds are taken again, and added, while the pair is too wide.
+MORE = 2
+
+
+def quartiles(figures):
+    if len(figures) < 2:
+        return list(figures) * 3
+    return statistics.quantiles(figures, n=4)
 
 
 class Ratio:
@@ -16,9 +24,7 @@ class Ratio:
     def __init__(self, one, other):
         self.rounds = [a / b for a, b in zip(one, other)]
         self.median = statistics.median(self.rounds)
-        low, _, high = (statistics.quantiles(self.rounds, n=4)
-                        if len(self.rounds) > 1 else [self.median] * 3)
-        self.low, self.high = low, high
+        self.low, _, self.high = quartiles(self.rounds)
 
     def as_json(self):
         return {'median': self.median, 'quartiles': [self.low, self.high],
@@ -26,48 +32,74 @@ class Ratio:
 
 
 class Result:
-    """The figures of one load: {variant: [seconds an operation]}."""
+    """The figures of one load: {variant: [seconds an operation]}.
+
+    All variants have as many; one that failed has none.
+    """
 
     def __init__(self, load, figures):
         self.load = load
         self.figures = figures
 
     def faster(self, than, name='window'):
-        """The median of the rounds' ratios: above 1, `name` is faster."""
+        """The rounds' ratios, above 1 if `name` is faster; None without."""
+        if not self.figures.get(than) or not self.figures.get(name):
+            return None
         return Ratio(self.figures[than], self.figures[name])
 
     def pair(self):
         return self.faster('again', 'plain')
 
     def valid(self):
-        return VALID[0] <= self.pair().median <= VALID[1]
+        pair = self.pair()
+        return bool(pair) and VALID[0] <= pair.median <= VALID[1]
 
     def as_json(self):
+        pair = self.pair()
         return {
             'title': self.load.title, 'unit': self.load.unit,
-            'valid': self.valid(), 'a_a': self.pair().as_json(),
+            'valid': self.valid(), 'a_a': pair and pair.as_json(),
             'microseconds': {
-                name: {'median': 1e6 * statistics.median(got),
+                name: {'quartiles': quartiles([1e6 * x for x in got]),
                        'rounds': [1e6 * x for x in got]}
                 for name, got in self.figures.items()},
-            'window_against': {
+            'window_is_faster': {
                 name: self.faster(name).as_json()
                 for name in self.figures
-                if 'window' in self.figures and name != 'window'}}
+                if name != 'window' and self.faster(name)}}
 
 
-def take(guests, load, rounds, say):
+def up(guests):
+    return [guest for guest in guests if guest.is_up]
+
+
+def take(guests, load, rounds, run):
     """One result; the first round only warms up."""
-    for guest in guests:
-        load.begin(guest)
-        load.turn(guest)
-    figures = {guest.variant.name: [] for guest in guests}
+    for guest in up(guests):
+        with run.risk(f'{load.title}: {guest.variant.title}', guest):
+            load.begin(guest)
+            load.turn(guest)
+    result = Result(load, {guest.variant.name: [] for guest in up(guests)})
+    for _ in range(1 + MORE):
+        take_rounds(guests, result, rounds, run)
+        if result.valid() or not run.in_time():
+            break
+    for guest in up(guests):
+        with run.risk(f'{load.title}: {guest.variant.title}', guest):
+            load.end(guest)
+    return result
+
+
+def take_rounds(guests, result, rounds, run):
+    load = result.load
     for done in range(rounds):
         # Nobody always follows the same one.
         first = done % len(guests)
-        for guest in guests[first:] + guests[:first]:
-            figures[guest.variant.name].append(load.turn(guest))
-        say(f'{load.title}: round {done + 1} of {rounds}', fleeting=True)
-    for guest in guests:
-        load.end(guest)
-    return Result(load, figures)
+        for guest in up(guests[first:] + guests[:first]):
+            with run.risk(f'{load.title}: {guest.variant.title}', guest):
+                figure = load.turn(guest)
+                result.figures[guest.variant.name].append(figure)
+        for guest in guests:
+            if not guest.is_up:
+                result.figures.pop(guest.variant.name, None)
+        run.say(f'{load.title}: round {done + 1} of {rounds}', fleeting=True)
