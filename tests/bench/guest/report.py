@@ -189,7 +189,7 @@ def rst(found):
     parts += [textwrap.fill(f'* {line}', 98, subsequent_indent='  ',
                             break_on_hyphens=False)
               for line in remarks(found)]
-    parts.append('\n'.join(f'| {key}: {value}'
+    parts.append('\n'.join(f"| {key.replace('_', ' ')}: {value}"
                            for key, value in found['setting'].items()))
     return '\n\n'.join(parts) + '\n'
 
