@@ -90,6 +90,8 @@ def write(result):
     text, place = read()
     with open(FIGURES, 'w', encoding='utf-8') as f:
         f.write(dump(result))
+    # What is rounded twice may differ in its last digit.
+    result = rounded(result)
     with open(PAGE, 'w', encoding='utf-8') as f:
         f.write(text[:place.start()] + render(result) + text[place.end():])
     plot.write(result, PICTURE)
