@@ -189,17 +189,19 @@ static AddressSpace *swiotlb_ordinary_as(SwiotlbDevice *s)
 
 static const char *swiotlb_reason(SwiotlbDevice *s)
 {
+    const char *reason;
+
     if (!(s->vdev->status & VIRTIO_CONFIG_S_FEATURES_OK)) {
-        return "the driver did not set FEATURES_OK";
+        reason = "the driver did not set FEATURES_OK";
+    } else if (!swiotlb_accepted(s->vdev)) {
+        reason = "the driver did not accept VIRTIO_F_SWIOTLB";
+    } else if (qatomic_read(&s->window.base) == SWIOTLB_CLOSED) {
+        reason = "the window is closed (BAR not mapped, memory decoding or bus "
+                 "mastering off)";
+    } else {
+        reason = "not inside the window";
     }
-    if (!swiotlb_accepted(s->vdev)) {
-        return "the driver did not accept VIRTIO_F_SWIOTLB";
-    }
-    if (qatomic_read(&s->window.base) == SWIOTLB_CLOSED) {
-        return "the window is closed (BAR not mapped, memory decoding or bus "
-               "mastering off)";
-    }
-    return "not inside the window";
+    return reason;
 }
 
 /* The DMA rule for a confined device; rejects what it does not let through */
