@@ -8,6 +8,7 @@ import re
 import plot
 import report
 from cases import AGAIN, VARIANTS
+from common import list_table, rounded
 from run import AGAINST, Failure
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
@@ -37,15 +38,6 @@ def dump(result):
     return f'{text},\n "cases": [\n{lines}\n ]\n}}\n'
 
 
-def rounded(value):
-    """The same with no more digits than mean anything."""
-    if isinstance(value, dict):
-        return {key: rounded(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [rounded(entry) for entry in value]
-    return round(value, 4) if isinstance(value, float) else value
-
-
 def load(path):
     try:
         with open(path, encoding='utf-8') as f:
@@ -66,14 +58,9 @@ def cells(case):
 def render(result):
     """The part of the page that is made of figures."""
     lines = [f'| {line}' for line in report.heading(result)]
-    lines += ['', '.. list-table::', '   :header-rows: 1',
-              f"   :widths: {' '.join(map(str, WIDTHS))}", '']
     rows = [['case', 'swiotlb=off: ns of CPU a request', *COLUMNS.values()],
             *map(list, map(cells, result['cases']))]
-    for row in rows:
-        lines += [f"   {'*' if not i else ' '} - {cell}".rstrip()
-                  for i, cell in enumerate(row)]
-    return '\n'.join(lines) + '\n\n'
+    return '\n'.join([*lines, '', *list_table(rows, WIDTHS)]) + '\n\n'
 
 
 def read():

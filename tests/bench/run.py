@@ -3,14 +3,12 @@
 
 import dataclasses
 import json
-import os
 import statistics
 import subprocess
 
 from cases import AGAIN
+from common import is_alike
 
-# Beyond these the machine was too busy for its figures to mean anything.
-AA_RANGE = (0.95, 1.05)
 AGAINST = '@against'
 # Fewer have no quartiles worth the name.
 ROUNDS_MIN = 5
@@ -119,7 +117,7 @@ def measure(case, setup, progress):
         'name': case.name,
         **{name: value for name, value in dataclasses.asdict(case).items()
            if name not in ('variants', 'quick')},
-        'valid': AA_RANGE[0] <= again <= AA_RANGE[1],
+        'valid': is_alike(again),
         'results': results,
     }
 
@@ -131,13 +129,3 @@ def qemu_version(binary):
     except (OSError, subprocess.CalledProcessError) as error:
         raise Failure(f'{binary} does not run: {error}') from None
     return text.split('version ', 1)[1].split('\n')[0]
-
-
-def host():
-    """The machine that the figures are of."""
-    with open('/proc/cpuinfo', encoding='utf-8') as f:
-        models = [line.partition(':')[2].strip() for line in f
-                  if line.startswith('model name')]
-    return {'cpu': models[0] if models else os.uname().machine,
-            'cpus': len(models) or os.cpu_count(),
-            'kernel': os.uname().release}

@@ -365,19 +365,5 @@ class BlockDriver:
         return thread_cpu_ns(self.machine.process.pid, self.thread)
 
 
-def version(qemu):
-    text = subprocess.run([str(qemu), '--version'], capture_output=True,
-                          text=True, check=True).stdout
-    return text.splitlines()[0]
-
-
-def host():
-    """What the figures were measured on."""
-    text = Path('/proc/cpuinfo').read_text()
-    model = re.search(r'model name\s*:\s*(.*)', text)
-    return {'cpu': model[1] if model else 'unknown', 'cpus': os.cpu_count(),
-            'kernel': os.uname().release}
-
-
 def dump(path, result):
     Path(path).write_text(json.dumps(result, indent=1) + '\n')

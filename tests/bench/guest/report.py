@@ -5,6 +5,7 @@ import json
 import textwrap
 from pathlib import Path
 
+import common
 from variants import ALL
 
 DOCS = Path(__file__).resolve().parents[3] / 'docs'
@@ -15,17 +16,8 @@ LOADS = {'read-4k': '4 KiB read', 'write-4k': '4 KiB write',
          'read-128k': '128 KiB read'}
 
 
-def rounded(value):
-    """The same with no more digits than mean anything."""
-    if isinstance(value, dict):
-        return {key: rounded(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [rounded(entry) for entry in value]
-    return round(value, 4) if isinstance(value, float) else value
-
-
 def figures(run):
-    return rounded({
+    return common.rounded({
         'licence': 'SPDX-License-Identifier: GPL-2.0-or-later (all)',
         'setting': run.setting, 'absent': run.absent,
         'no_card': {way.name: way.no_card for way in run.ways if way.no_card},
@@ -63,16 +55,8 @@ def table(rows):
     return '\n'.join(lines)
 
 
-def list_table(rows, widths):
-    """The same for Sphinx."""
-    lines = ['.. list-table::', '   :header-rows: 1',
-             f"   :widths: {' '.join(map(str, widths))}", '']
-    for row in rows:
-        mark = '*'
-        for cell in row:
-            lines.append(f'   {mark} - {cell}'.rstrip())
-            mark = ' '
-    return '\n'.join(lines)
+def sphinx_table(rows, widths):
+    return '\n'.join(common.list_table(rows, widths))
 
 
 def bound(line, name):
@@ -179,13 +163,13 @@ def text(found):
 def rst(found):
     parts = ['.. SPDX-License-Identifier: GPL-2.0-or-later',
              '.. Written by tests/bench/guest/bench --write-docs',
-             list_table(goals(found), [40, 10, 10, 12, 14, 14])]
+             sphinx_table(goals(found), [40, 10, 10, 12, 14, 14])]
     for load in found['loads'].values():
-        parts += [list_table(costs(load), [40, 15, 25, 20]), pair(load)]
-    parts += [list_table(counts(found, load), [34, 11, 11, 11, 11, 11, 11])
+        parts += [sphinx_table(costs(load), [40, 15, 25, 20]), pair(load)]
+    parts += [sphinx_table(counts(found, load), [34, 11, 11, 11, 11, 11, 11])
               for load in loads_counted(found)]
     if found['windows']:
-        parts.append(list_table(sizes(found), [25, 15, 15, 15, 15, 15]))
+        parts.append(sphinx_table(sizes(found), [25, 15, 15, 15, 15, 15]))
     parts += [textwrap.fill(f'* {line}', 98, subsequent_indent='  ',
                             break_on_hyphens=False)
               for line in remarks(found)]

@@ -2,11 +2,9 @@
 """All that is measured, in order."""
 
 import contextlib
-import os
-import platform
-import subprocess
 
 import cases
+import common
 import guests
 import loads
 import targets
@@ -176,28 +174,15 @@ class Context:
         self.folder = folder
 
 
-def version_of(*command):
-    out = subprocess.run([str(word) for word in command], check=True,
-                         capture_output=True, text=True).stdout
-    return out.splitlines()[0]
-
-
-def host_cpu():
-    with open('/proc/cpuinfo', encoding='utf-8') as file:
-        for line in file:
-            if line.startswith('model name'):
-                return line.partition(':')[2].strip()
-    return platform.machine()
-
-
 def setting(options, context):
+    host = common.host()
     return {
-        'qemu': version_of(context.build.qemu(), '--version'),
+        'qemu': common.version(context.build.qemu()),
         'guest_kernel': context.kernel.version,
         'guest_cpu': 'qemu64, 1 CPU, TCG', 'guest_memory': '512 MiB',
-        'host_cpu': f'{host_cpu()}, {os.cpu_count()} CPUs',
-        'host_kernel': platform.release(),
-        'fio': version_of('fio', '--version'),
-        'iperf3': version_of('iperf3', '--version'),
+        'host_cpu': f"{host['cpu']}, {host['cpus']} CPUs",
+        'host_kernel': host['kernel'],
+        'fio': common.version('fio'),
+        'iperf3': common.version('iperf3'),
         'effort': options.effort,
     }

@@ -7,7 +7,8 @@ guests that are the same show what is left of it: the A/A pair.
 
 import statistics
 
-VALID = (0.95, 1.05)
+import common
+
 # So often the rounds are taken again, and added, while the pair is too wide.
 MORE = 2
 
@@ -52,7 +53,7 @@ class Result:
 
     def valid(self):
         pair = self.pair()
-        return bool(pair) and VALID[0] <= pair.median <= VALID[1]
+        return bool(pair) and common.is_alike(pair.median)
 
     def as_json(self):
         pair = self.pair()
