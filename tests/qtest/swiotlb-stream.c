@@ -38,26 +38,21 @@ void swiotlb_target_free(SwiotlbTarget *target)
     g_free(target);
 }
 
-static char *state(SwiotlbRig *rig)
+/* What the migration says of itself, or @none if it does not */
+static char *ask(SwiotlbRig *rig, const char *key, const char *none)
 {
     QDict *rsp = qtest_qmp_assert_success_ref(rig->qts,
                                               "{'execute': 'query-migrate'}");
-    char *status = g_strdup(qdict_get_try_str(rsp, "status") ?: "none");
-
-    qobject_unref(rsp);
-
-    return status;
-}
-
-static char *error(SwiotlbRig *rig)
-{
-    QDict *rsp = qtest_qmp_assert_success_ref(rig->qts,
-                                              "{'execute': 'query-migrate'}");
-    char *text = g_strdup(qdict_get_try_str(rsp, "error-desc") ?: "");
+    char *text = g_strdup(qdict_get_try_str(rsp, key) ?: none);
 
     qobject_unref(rsp);
 
     return text;
+}
+
+static char *state(SwiotlbRig *rig)
+{
+    return ask(rig, "status", "none");
 }
 
 char *swiotlb_target_said(SwiotlbTarget *target)
@@ -67,7 +62,7 @@ char *swiotlb_target_said(SwiotlbTarget *target)
 
     g_assert_cmpint(pread(target->said_fd, said, size, 0), ==, size);
 
-    return size ? g_steal_pointer(&said) : error(target->rig);
+    return size ? g_steal_pointer(&said) : ask(target->rig, "error-desc", "");
 }
 
 /* Did it complete?  The other end is that it fails. */
