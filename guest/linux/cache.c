@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Magazines of places for each CPU: see cache.h. */
+#include <linux/cache.h>
 #include <linux/cpumask.h>
 #include <linux/minmax.h>
-#include <linux/string.h>
+#include <linux/percpu.h>
 
 #include "cache.h"
+
+#define EMPTY	((u32)~VSW_NO_PLACE)
+
+/* What is taken from an area, or given to it, at once */
+#define BATCH	64
+
+/* The most that a CPU keeps of one class: bursts of a network are as long. */
+#define MAX_PIECES	256
+#define MAX_RUNS	64
 
 /*
  * All CPUs together keep no more than a sixteenth of an area in one class; of
@@ -12,120 +22,107 @@
  */
 static unsigned int limit(const struct vsw_area *area, unsigned int class)
 {
-	size_t share = (size_t)area->blocks << VSW_BLOCK_SHIFT;
+	size_t share = ((size_t)area->blocks << VSW_BLOCK_SHIFT) /
+		       num_online_cpus();
 
-	share /= num_online_cpus() *
-		 (class <= VSW_SMALL_CLASSES ? 16 : 64);
-	return min_t(size_t, share / vsw_class_bytes(class), VSW_MAGAZINE);
+	if (class < VSW_SMALL_CLASSES)
+		return min_t(size_t, share / 16 / vsw_class_bytes(class),
+			     MAX_PIECES);
+	share /= class == VSW_SMALL_CLASSES ? 16 : 64;
+	return min_t(size_t, share / vsw_class_bytes(class), MAX_RUNS);
 }
 
 int vsw_cache_init(struct vsw_cache *cache, struct vsw_area *area)
 {
-	unsigned int i, class;
-	int cpu;
+	unsigned int i, class, words = 0;
+	struct vsw_shape *shape;
 
 	cache->area = area;
 	for (i = 0; i < VSW_AREAS; i++) {
-		for (class = 0; class < VSW_CLASSES; class++)
-			cache->limit[i][class] = limit(&area[i], class);
+		for (class = 0; class < VSW_CLASSES; class++) {
+			shape = &cache->shape[i][class];
+			shape->start = words;
+			shape->limit = limit(&area[i], class);
+			words += sizeof(struct vsw_magazine) / sizeof(u32) +
+				 shape->limit;
+		}
 	}
-	cache->cpu = alloc_percpu(struct vsw_cpu);
-	if (!cache->cpu)
-		return -ENOMEM;
-	for_each_possible_cpu(cpu)
-		spin_lock_init(&per_cpu_ptr(cache->cpu, cpu)->lock);
-	return 0;
+	cache->words = __alloc_percpu(words * sizeof(u32), SMP_CACHE_BYTES);
+	return cache->words ? 0 : -ENOMEM;
 }
 
 void vsw_cache_exit(struct vsw_cache *cache)
 {
-	free_percpu(cache->cpu);
+	free_percpu(cache->words);
 }
 
-static void flush(struct vsw_area *area, struct vsw_magazine *magazine,
-		  unsigned int class, unsigned int n)
+void vsw_cache_flush(struct vsw_cache *cache, enum vsw_area_id id,
+		     unsigned int class, struct vsw_magazine *magazine,
+		     unsigned int keep, u32 place)
 {
+	unsigned int limit = cache->shape[id][class].limit;
+	unsigned int n = place != VSW_NO_PLACE;
+	u32 batch[BATCH] = { place };
+	unsigned int i;
+
+	WRITE_ONCE(magazine->n, min(READ_ONCE(magazine->n), keep));
+	for (i = keep; i < limit; i++) {
+		/* Most cells are empty: no need to write there. */
+		if (READ_ONCE(magazine->cell[i]) == EMPTY)
+			continue;
+		batch[n] = vsw_cell_exchange(&magazine->cell[i], VSW_NO_PLACE);
+		n += batch[n] != VSW_NO_PLACE;
+		if (n == BATCH) {
+			vsw_area_give(&cache->area[id], class, batch, n);
+			n = 0;
+		}
+	}
+	if (n)
+		vsw_area_give(&cache->area[id], class, batch, n);
+}
+
+/* One for the caller, and up to half a magazine */
+static u32 refill(struct vsw_cache *cache, enum vsw_area_id id,
+		  unsigned int class)
+{
+	struct vsw_area *area = &cache->area[id];
+	u32 batch[BATCH];
+	unsigned int n = 1;
+
+	if (vsw_area_exhausted(area, class))
+		return VSW_NO_PLACE;
+	if (!READ_ONCE(area->tight))
+		n = min(cache->shape[id][class].limit / 2 + 1, BATCH);
+	n = vsw_area_take(area, class, batch, n);
 	if (!n)
-		return;
-	/* The oldest: the others are still in the CPU's cache. */
-	vsw_area_give(area, class, magazine->place, n);
-	magazine->n -= n;
-	memmove(magazine->place, magazine->place + n,
-		magazine->n * sizeof(*magazine->place));
-}
-
-/* One more than half of what may be kept, as one is needed at once */
-static void fill(struct vsw_area *area, struct vsw_magazine *magazine,
-		 unsigned int class, unsigned int limit)
-{
-	unsigned int n = READ_ONCE(area->tight) ? 1 : limit / 2 + 1;
-
-	if (!vsw_area_exhausted(area, class))
-		magazine->n = vsw_area_take(area, class, magazine->place, n);
+		return VSW_NO_PLACE;
+	while (--n)
+		vsw_cache_give(cache, id, class, batch[n]);
+	return batch[0];
 }
 
 u32 vsw_cache_take(struct vsw_cache *cache, const enum vsw_area_id *areas,
 		   unsigned int n, unsigned int class)
 {
-	struct vsw_cpu *cpu = raw_cpu_ptr(cache->cpu);
-	struct vsw_magazine *magazine;
 	u32 place = VSW_NO_PLACE;
-	unsigned long flags;
 	unsigned int i;
 
-	spin_lock_irqsave(&cpu->lock, flags);
-	for (i = 0; i < n; i++) {
-		magazine = &cpu->magazine[areas[i]][class];
-		if (unlikely(!magazine->n))
-			fill(&cache->area[areas[i]], magazine, class,
-			     cache->limit[areas[i]][class]);
-		if (likely(magazine->n)) {
-			place = magazine->place[--magazine->n];
-			break;
-		}
+	for (i = 0; i < n && place == VSW_NO_PLACE; i++) {
+		place = vsw_cache_pop(cache, areas[i], class);
+		if (place == VSW_NO_PLACE)
+			place = refill(cache, areas[i], class);
 	}
-	spin_unlock_irqrestore(&cpu->lock, flags);
 	return place;
 }
 
-void vsw_cache_give(struct vsw_cache *cache, enum vsw_area_id id,
-		    unsigned int class, u32 place)
+static void drain_cpu(struct vsw_cache *cache, u32 *words, enum vsw_area_id id)
 {
-	struct vsw_cpu *cpu = raw_cpu_ptr(cache->cpu);
-	unsigned int limit = cache->limit[id][class];
-	struct vsw_area *area = &cache->area[id];
-	struct vsw_magazine *magazine;
-	unsigned long flags;
+	unsigned int class;
 
-	spin_lock_irqsave(&cpu->lock, flags);
-	magazine = &cpu->magazine[id][class];
-	/* Under the lock, so that vsw_cache_drain() misses nothing */
-	if (unlikely(!limit || READ_ONCE(area->tight))) {
-		vsw_area_give(area, class, &place, 1);
-	} else {
-		if (unlikely(magazine->n >= limit))
-			flush(area, magazine, class, (limit + 1) / 2);
-		magazine->place[magazine->n++] = place;
-	}
-	spin_unlock_irqrestore(&cpu->lock, flags);
-}
-
-static void drain_cpu(struct vsw_cache *cache, struct vsw_cpu *cpu,
-		      const enum vsw_area_id *areas, unsigned int n)
-{
-	struct vsw_magazine *magazine;
-	unsigned int i, class;
-	unsigned long flags;
-
-	spin_lock_irqsave(&cpu->lock, flags);
-	for (i = 0; i < n; i++) {
-		for (class = 0; class < VSW_CLASSES; class++) {
-			magazine = &cpu->magazine[areas[i]][class];
-			flush(&cache->area[areas[i]], magazine, class,
-			      magazine->n);
-		}
-	}
-	spin_unlock_irqrestore(&cpu->lock, flags);
+	for (class = 0; class < VSW_CLASSES; class++)
+		vsw_cache_flush(cache, id, class,
+				(void *)(words + cache->shape[id][class].start),
+				0, VSW_NO_PLACE);
 }
 
 void vsw_cache_drain(struct vsw_cache *cache, const enum vsw_area_id *areas,
@@ -136,6 +133,11 @@ void vsw_cache_drain(struct vsw_cache *cache, const enum vsw_area_id *areas,
 
 	for (i = 0; i < n; i++)
 		WRITE_ONCE(cache->area[areas[i]].tight, true);
-	for_each_possible_cpu(cpu)
-		drain_cpu(cache, per_cpu_ptr(cache->cpu, cpu), areas, n);
+	/* See vsw_cache_give() */
+	smp_mb();
+	for_each_possible_cpu(cpu) {
+		for (i = 0; i < n; i++)
+			drain_cpu(cache, per_cpu_ptr(cache->words, cpu),
+				  areas[i]);
+	}
 }

@@ -4,49 +4,50 @@
  * giving one touches nothing that other CPUs write. Magazines are filled from
  * their area and flushed to it in batches.
  *
- * A CPU's magazines have a lock, which another CPU takes only to drain them: a
- * request must not wait while what it waits for lies in a cache. It also makes
- * it harmless that a task moves to another CPU in between.
+ * There is no lock. Every cell of a magazine changes hands by an exchange of
+ * its own, so whoever comes in between, an interrupt, another CPU that drains,
+ * or a task that has moved, gets a place or does not, but never one twice.
  */
 #ifndef VIRTIO_SWIOTLB_CACHE_H
 #define VIRTIO_SWIOTLB_CACHE_H
 
+#include <linux/atomic.h>
 #include <linux/percpu.h>
-#include <linux/spinlock.h>
 
 #include "area.h"
 
 enum vsw_area_id { VSW_RECEIVE, VSW_SHARED, VSW_SEND, VSW_AREAS };
 
-#define VSW_MAGAZINE	32
-
 struct vsw_magazine {
-	unsigned int n;
-	u32 place[VSW_MAGAZINE];
+	/* How many cells are in use, if nothing came in between: a hint */
+	u32 n;
+	/* Complements of places: as allocated, all are VSW_NO_PLACE. */
+	u32 cell[];
 };
 
-struct vsw_cpu {
-	/* Guards the magazines */
-	spinlock_t lock;
-	struct vsw_magazine magazine[VSW_AREAS][VSW_CLASSES];
+/* Which of a CPU's words are a magazine, and how many cells it has */
+struct vsw_shape {
+	u16 start, limit;
 };
 
 struct vsw_cache {
 	struct vsw_area *area;
-	struct vsw_cpu __percpu *cpu;
-	/* What a magazine may hold; nothing in small windows */
-	u8 limit[VSW_AREAS][VSW_CLASSES];
+	u32 __percpu *words;
+	struct vsw_shape shape[VSW_AREAS][VSW_CLASSES];
 };
 
-/* Sleeps. @area: VSW_AREAS of them. vsw_cache_exit() undoes what failed. */
+/* Sleeps. @area: VSW_AREAS of them, made already. vsw_cache_exit() undoes what failed. */
 int vsw_cache_init(struct vsw_cache *cache, struct vsw_area *area);
 void vsw_cache_exit(struct vsw_cache *cache);
 
 /* Takes a place from the first of @n areas that has one, or VSW_NO_PLACE. */
 u32 vsw_cache_take(struct vsw_cache *cache, const enum vsw_area_id *areas,
 		   unsigned int n, unsigned int class);
-void vsw_cache_give(struct vsw_cache *cache, enum vsw_area_id id,
-		    unsigned int class, u32 place);
+
+/* Gives back to its area @place, and all of a magazine but @keep cells. */
+void vsw_cache_flush(struct vsw_cache *cache, enum vsw_area_id id,
+		     unsigned int class, struct vsw_magazine *magazine,
+		     unsigned int keep, u32 place);
 
 /*
  * Gives back to the areas what all CPUs have cached of them. From then on, and
@@ -54,5 +55,58 @@ void vsw_cache_give(struct vsw_cache *cache, enum vsw_area_id id,
  */
 void vsw_cache_drain(struct vsw_cache *cache, const enum vsw_area_id *areas,
 		     unsigned int n);
+
+/* Leaves @place in a cell, and returns what was there. A full barrier. */
+static inline u32 vsw_cell_exchange(u32 *cell, u32 place)
+{
+	return ~xchg(cell, ~place);
+}
+
+static inline struct vsw_magazine *
+vsw_magazine(struct vsw_cache *cache, enum vsw_area_id id, unsigned int class)
+{
+	return (void *)(raw_cpu_ptr(cache->words) +
+			cache->shape[id][class].start);
+}
+
+/* Takes a place that this CPU has, or VSW_NO_PLACE. */
+static __always_inline u32 vsw_cache_pop(struct vsw_cache *cache,
+					 enum vsw_area_id id,
+					 unsigned int class)
+{
+	struct vsw_magazine *magazine = vsw_magazine(cache, id, class);
+	unsigned int n = READ_ONCE(magazine->n);
+	u32 place = VSW_NO_PLACE;
+
+	if (unlikely(!n))
+		return VSW_NO_PLACE;
+	while (n && place == VSW_NO_PLACE)
+		place = vsw_cell_exchange(&magazine->cell[--n], VSW_NO_PLACE);
+	WRITE_ONCE(magazine->n, n);
+	return place;
+}
+
+static __always_inline void vsw_cache_give(struct vsw_cache *cache,
+					   enum vsw_area_id id,
+					   unsigned int class, u32 place)
+{
+	struct vsw_magazine *magazine = vsw_magazine(cache, id, class);
+	unsigned int limit = cache->shape[id][class].limit;
+	unsigned int n = READ_ONCE(magazine->n);
+
+	if (likely(n < limit)) {
+		/* Who came in between may have left one there. */
+		place = vsw_cell_exchange(&magazine->cell[n], place);
+		WRITE_ONCE(magazine->n, n + 1);
+	}
+	if (unlikely(place != VSW_NO_PLACE))
+		vsw_cache_flush(cache, id, class, magazine, limit / 2, place);
+	/*
+	 * vsw_cache_drain() writes the mark and then looks into cells; here it
+	 * is the other way round. One of the two finds the place.
+	 */
+	if (unlikely(READ_ONCE(cache->area[id].tight)))
+		vsw_cache_flush(cache, id, class, magazine, 0, VSW_NO_PLACE);
+}
 
 #endif

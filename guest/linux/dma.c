@@ -14,17 +14,20 @@
 #include <linux/virtio_ids.h>
 
 #include "rogue.h"
+#include "slot.h"
 #include "virtio_swiotlb.h"
 
-static void copy_in(struct vsw_device *vd, size_t offset,
-		    const struct vsw_slot *slot, size_t at, size_t size)
+static __always_inline void copy_in(struct vsw_device *vd, size_t offset,
+				    const struct vsw_slot *slot, size_t at,
+				    size_t size)
 {
 	memcpy(vd->window.mem + offset, phys_to_virt(slot->buffer + at), size);
 	vsw_pool_copied(vd->pool, DMA_TO_DEVICE, size);
 }
 
-static void copy_out(struct vsw_device *vd, size_t offset,
-		     const struct vsw_slot *slot, size_t at, size_t size)
+static __always_inline void copy_out(struct vsw_device *vd, size_t offset,
+				     const struct vsw_slot *slot, size_t at,
+				     size_t size)
 {
 	memcpy(phys_to_virt(slot->buffer + at), vd->window.mem + offset, size);
 	vsw_pool_copied(vd->pool, DMA_FROM_DEVICE, size);

@@ -2,7 +2,7 @@
 /*
  * The allocator of one window. It deals in offsets from the window's start and
  * never looks at what the window holds. Every function may be called from any
- * context unless it says otherwise.
+ * context unless it says otherwise. Slots are taken and freed by slot.h.
  */
 #ifndef VIRTIO_SWIOTLB_POOL_H
 #define VIRTIO_SWIOTLB_POOL_H
@@ -40,9 +40,6 @@ struct vsw_pool_stats {
 struct vsw_pool *vsw_pool_create(size_t size);
 void vsw_pool_destroy(struct vsw_pool *pool);
 
-/* Returns the offset of a slot for @slot->size bytes, or VSW_NO_SLOT. */
-size_t vsw_pool_alloc(struct vsw_pool *pool, const struct vsw_slot *slot);
-
 /*
  * Finds the slot that is in use at @offset, which may lie inside it: @at is
  * then how far from its start. False: there is none.
@@ -53,22 +50,8 @@ bool vsw_pool_find(struct vsw_pool *pool, size_t offset, struct vsw_slot *slot,
 /* Is a buffer mapped that is the same as @slot's, in the same direction? Slow. */
 bool vsw_pool_holds(struct vsw_pool *pool, const struct vsw_slot *slot);
 
-/*
- * Frees a slot in two steps: after the first nobody else can find or free it,
- * and what it holds can be copied; the second lets others have it. False:
- * @offset is not the start of a slot that is in use, or it is that of a ring.
- */
-bool vsw_pool_retire(struct vsw_pool *pool, size_t offset,
-		     struct vsw_slot *slot);
-void vsw_pool_release(struct vsw_pool *pool, size_t offset,
-		      const struct vsw_slot *slot);
-
-/* Both steps, for rings too */
+/* Frees any slot, as it is. False: @offset is not the start of one. */
 bool vsw_pool_free(struct vsw_pool *pool, size_t offset);
-
-/* Counts what was copied, to the device or from it. */
-void vsw_pool_copied(struct vsw_pool *pool, enum dma_data_direction dir,
-		     size_t size);
 
 void vsw_pool_stats(struct vsw_pool *pool, struct vsw_pool_stats *stats);
 

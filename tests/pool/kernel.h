@@ -21,6 +21,7 @@
 #include <sys/types.h>
 
 typedef uint8_t u8;
+typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
 typedef u64 phys_addr_t;
@@ -33,7 +34,6 @@ enum dma_data_direction {
 #define PAGE_SIZE 4096UL
 #define __percpu
 #define __rcu
-#define noinline __attribute__((noinline))
 #define ____cacheline_aligned_in_smp __attribute__((aligned(64)))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
@@ -90,6 +90,11 @@ static inline void kernel_pause(void)
        __atomic_compare_exchange_n(p, &seen_, new, false, __ATOMIC_SEQ_CST, \
                                    __ATOMIC_SEQ_CST); \
        seen_; })
+
+#define xchg(p, new) \
+    (kernel_pause(), __atomic_exchange_n(p, new, __ATOMIC_SEQ_CST))
+/* Writes before it come before reads after it. */
+#define smp_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 
 typedef struct { long value; } atomic_long_t;
 #define atomic_long_inc(a) \
@@ -229,14 +234,18 @@ extern __thread unsigned kernel_cpu;
 #define num_online_cpus() KERNEL_CPUS
 #define for_each_possible_cpu(cpu) \
     for ((cpu) = 0; (cpu) < KERNEL_CPUS; (cpu)++)
-#define alloc_percpu(type) ((type *)calloc(KERNEL_CPUS, sizeof(type)))
+/* Between what one CPU has and what the next one has */
+#define KERNEL_STRIDE (32 * 1024UL)
+#define SMP_CACHE_BYTES 64
+#define __alloc_percpu(size, align) \
+    ((size) > KERNEL_STRIDE ? NULL : calloc(KERNEL_CPUS, KERNEL_STRIDE))
+#define alloc_percpu(type) ((type *)__alloc_percpu(sizeof(type), 0))
 #define free_percpu(p) free(p)
-#define per_cpu_ptr(p, cpu) (&(p)[cpu])
-#define raw_cpu_ptr(p) (&(p)[kernel_cpu])
-/* Only of members of struct count */
+#define per_cpu_ptr(p, cpu) \
+    ((__typeof__(p))((char *)(p) + (cpu) * KERNEL_STRIDE))
+#define raw_cpu_ptr(p) per_cpu_ptr(p, kernel_cpu)
 #define this_cpu_add(x, n) \
-    __atomic_fetch_add((__typeof__(&(x)))((char *)&(x) + kernel_cpu * \
-                       sizeof(struct count)), n, __ATOMIC_RELAXED)
+    __atomic_fetch_add(raw_cpu_ptr(&(x)), n, __ATOMIC_RELAXED)
 
 /* Locks */
 
@@ -261,6 +270,8 @@ void kernel_free_later(struct rcu_head *head, void *memory);
 
 #define rcu_read_lock() pthread_rwlock_rdlock(&kernel_readers)
 #define rcu_read_unlock() pthread_rwlock_unlock(&kernel_readers)
+#define rcu_read_lock_sched() rcu_read_lock()
+#define rcu_read_unlock_sched() rcu_read_unlock()
 #define kfree_rcu(p, member) kernel_free_later(&(p)->member, p)
 #define rcu_dereference(p) smp_load_acquire(&(p))
 #define rcu_dereference_check(p, condition) rcu_dereference(p)

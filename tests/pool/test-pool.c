@@ -7,9 +7,7 @@
 #include <glib.h>
 
 #include "kernel.h"
-#include "area.h"
-#include "cache.h"
-#include "pool.h"
+#include "slot.h"
 
 #define KIB 1024UL
 #define MIB (1024 * KIB)
