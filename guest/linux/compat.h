@@ -6,6 +6,11 @@
 #include <linux/device.h>
 #include <linux/dma-map-ops.h>
 #include <linux/version.h>
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#include <linux/unaligned.h>
+#else
+#include <asm/unaligned.h>
+#endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
 #error "this driver is for Linux 6.1 and later"
