@@ -22,8 +22,6 @@ LOCK = re.compile(r'_raw_(spin|read|write)_(try)?lock(_bh|_irq|_irqsave)?$|'
                   r'mutex_lock|(__)?down_(read|write)$')
 
 DRIVER = '[virtio_swiotlb]'
-# These take no lock but that of the CPU on which they run.
-OWN = ('vsw_cache_take', 'vsw_cache_give')
 
 
 class Symbols:
@@ -109,9 +107,8 @@ class Count:
         return self.total() - self.user() - self.copying()
 
     def shared_locks(self):
-        """Calls of lock routines by our driver, without the CPU's own."""
-        return sum(n for name, n in self.locks.items()
-                   if DRIVER in name and bare(name) not in OWN)
+        """Calls of lock routines by our driver."""
+        return sum(n for name, n in self.locks.items() if DRIVER in name)
 
     def as_json(self, top=60):
         return {

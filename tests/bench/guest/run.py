@@ -33,7 +33,7 @@ class Effort:
         self.busy = busy
 
 
-FULL = Effort(variants.USUAL, 30, mib=96, net_rounds=8, requests=16000,
+FULL = Effort(variants.USUAL, 30, mib=64, net_rounds=20, requests=16000,
               windows=WINDOWS, busy=40000)
 QUICK = Effort(variants.USUAL, 12, mib=32, net_rounds=4, requests=4000)
 SMOKE = Effort(variants.SMOKE, 1, disks=loads.DISKS[:1],
