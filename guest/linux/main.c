@@ -271,4 +271,5 @@ module_init(vsw_init);
 module_exit(vsw_exit);
 
 MODULE_DESCRIPTION("DMA of virtio devices through a window on the device");
+MODULE_VERSION("0.1.0");
 MODULE_LICENSE("GPL");
