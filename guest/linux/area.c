@@ -32,12 +32,14 @@ void vsw_area_exit(struct vsw_area *area)
 }
 
 static void lock(struct vsw_area *area, unsigned long *flags)
+	__acquires(&area->lock)
 {
 	spin_lock_irqsave(&area->lock, *flags);
 	area->locks++;
 }
 
 static void unlock(struct vsw_area *area, unsigned long flags)
+	__releases(&area->lock)
 {
 	/* Caches may hold pieces again once a quarter is free. */
 	if (READ_ONCE(area->tight) &&

@@ -34,6 +34,8 @@ enum dma_data_direction {
 #define PAGE_SIZE 4096UL
 #define __percpu
 #define __rcu
+#define __acquires(lock)
+#define __releases(lock)
 #define ____cacheline_aligned_in_smp __attribute__((aligned(64)))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
