@@ -381,6 +381,29 @@ net()
 	transfer "$iface" "$2" "$3" "$4" "${5:-10.0.2}"
 }
 
+# beside PID DISK BDF PORT MIB MD5: while a process is there, ask a disk for its
+# serial number, which is "whole", and move MIB to and fro by a network device.
+# Prints how often, and the seconds that the slowest answer of the disk took.
+beside()
+{
+	local answers=0 longest=0 transfers=0 before took
+	while kill -0 "$1" 2>/dev/null; do
+		before=$(cut -d. -f1 /proc/uptime)
+		same serial "$(cat "/sys/block/$2/serial")" whole >/tmp/answer ||
+			cat /tmp/answer
+		took=$(($(cut -d. -f1 /proc/uptime) - before))
+		[ "$took" -le "$longest" ] || longest=$took
+		answers=$((answers + 1))
+		net "$3" "$4" "$5" "$6" >/tmp/transfer
+		! grep -q 'not ok' /tmp/transfer || cat /tmp/transfer
+		transfers=$((transfers + 1))
+	done
+	cat /tmp/answer /tmp/transfer
+	echo "IDENTITIES $answers"
+	echo "LONGEST $longest"
+	echo "TRANSFERS $transfers"
+}
+
 # rng BLOCKS: the host compares what comes with its source.
 rng()
 {
