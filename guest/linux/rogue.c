@@ -15,8 +15,16 @@
  *
  * DEVICE is a name such as virtio3. Reading gives what is still to come, so it
  * says 'none' once the attack has been made.
+ *
+ * The other way round, parameter 'config' makes devices look hostile:
+ *
+ *	none | AT BYTES [DEVICE]
+ *
+ * is what the configuration space of DEVICE (any), a name such as 0000:00:03.0,
+ * seems to hold at AT, both hexadecimal; up to 32 bytes.
  */
 #include <linux/io.h>
+#include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/spinlock.h>
@@ -24,6 +32,7 @@
 #include <linux/virtio_byteorder.h>
 #include <uapi/linux/virtio_ring.h>
 
+#include "capability.h"
 #include "rogue.h"
 
 enum kind { NONE, BUFFER, HEADER, INDIRECT, RING };
@@ -86,6 +95,51 @@ static const struct kernel_param_ops rogue_param = {
 
 module_param_cb(rogue, &rogue_param, NULL, 0600);
 MODULE_PARM_DESC(rogue, "attack to make: none, or buffer, header, indirect or ring with a count and a device");
+
+/* Guarded by plan_lock */
+static struct {
+	unsigned int at, n;
+	u8 bytes[32];
+	char device[32];
+} lie;
+
+static int lie_set(const char *value, const struct kernel_param *param)
+{
+	char hex[2 * sizeof(lie.bytes) + 1], device[sizeof(lie.device)] = "";
+	u8 bytes[sizeof(lie.bytes)];
+	unsigned int at = 0, n = 0;
+	unsigned long flags;
+
+	if (!sysfs_streq(value, "none")) {
+		if (sscanf(value, "%x %64s %31s", &at, hex, device) < 2)
+			return -EINVAL;
+		n = strlen(hex) / 2;
+		if (at > VSW_CONFIG_SIZE - n || hex2bin(bytes, hex, n))
+			return -EINVAL;
+	}
+	spin_lock_irqsave(&plan_lock, flags);
+	lie.at = at;
+	lie.n = n;
+	memcpy(lie.bytes, bytes, n);
+	strscpy(lie.device, device, sizeof(lie.device));
+	spin_unlock_irqrestore(&plan_lock, flags);
+	return 0;
+}
+
+static const struct kernel_param_ops lie_param = { .set = lie_set };
+
+module_param_cb(config, &lie_param, NULL, 0200);
+MODULE_PARM_DESC(config, "what configuration space seems to hold: none, or a place, bytes and a device");
+
+void vsw_rogue_config(struct pci_dev *pdev, u8 *config)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&plan_lock, flags);
+	if (!*lie.device || !strcmp(lie.device, pci_name(pdev)))
+		memcpy(config + lie.at, lie.bytes, lie.n);
+	spin_unlock_irqrestore(&plan_lock, flags);
+}
 
 /* Is it this one's turn? */
 static bool take(struct vsw_device *vd, enum kind kind)

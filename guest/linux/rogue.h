@@ -9,6 +9,8 @@
 #include "virtio_swiotlb.h"
 
 #ifdef CONFIG_VIRTIO_SWIOTLB_ROGUE
+/* Takes nothing over, but puts other bytes into what was read. */
+void vsw_rogue_config(struct pci_dev *pdev, u8 *config);
 bool vsw_rogue_map(struct vsw_device *vd, phys_addr_t buffer, size_t size,
 		   enum dma_data_direction dir);
 bool vsw_rogue_unmap(struct vsw_device *vd, dma_addr_t addr);
@@ -17,6 +19,10 @@ void *vsw_rogue_alloc(struct vsw_device *vd, size_t size, dma_addr_t *addr,
 bool vsw_rogue_free(struct vsw_device *vd, size_t size, void *mem,
 		    dma_addr_t addr);
 #else
+static inline void vsw_rogue_config(struct pci_dev *pdev, u8 *config)
+{
+}
+
 static inline bool vsw_rogue_map(struct vsw_device *vd, phys_addr_t buffer,
 				 size_t size, enum dma_data_direction dir)
 {

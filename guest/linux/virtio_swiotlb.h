@@ -32,7 +32,6 @@
 #include "pool.h"
 
 #define VIRTIO_F_SWIOTLB	27
-#define VIRTIO_PCI_CAP_SWIOTLB	10
 
 /* The most that one request of a disk with packed rings transfers */
 #define VSW_PACKED_REQUEST	SZ_128K

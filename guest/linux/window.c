@@ -3,80 +3,78 @@
 #include <linux/io.h>
 #include <linux/ioport.h>
 #include <linux/kernel.h>
-#include <linux/sizes.h>
 
+#include "capability.h"
+#include "rogue.h"
 #include "virtio_swiotlb.h"
 
-#define CAP(field)	(offsetof(struct virtio_pci_cap64, field))
-
-static int find_capability(struct pci_dev *pdev, u8 wanted, size_t min)
+/* Nothing in there minds being read, while nobody uses VIRTIO_PCI_CAP_PCI_CFG. */
+static void read_config(struct pci_dev *pdev, u8 *config)
 {
-	u8 type, length;
-	int pos;
+	unsigned int at;
+	u32 value;
 
-	for (pos = pci_find_capability(pdev, PCI_CAP_ID_VNDR); pos;
-	     pos = pci_find_next_capability(pdev, pos, PCI_CAP_ID_VNDR)) {
-		pci_read_config_byte(pdev, pos + CAP(cap.cfg_type), &type);
-		pci_read_config_byte(pdev, pos + CAP(cap.cap_len), &length);
-		if (type == wanted && length >= min)
-			return pos;
+	for (at = 0; at < VSW_CONFIG_SIZE; at += sizeof(value)) {
+		pci_read_config_dword(pdev, at, &value);
+		put_unaligned_le32(value, config + at);
 	}
-	return 0;
-}
-
-static u64 read_lo_hi(struct pci_dev *pdev, int lo, int hi)
-{
-	u32 low, high;
-
-	pci_read_config_dword(pdev, lo, &low);
-	pci_read_config_dword(pdev, hi, &high);
-	return (u64)high << 32 | low;
-}
-
-static int find_window(struct pci_dev *pdev)
-{
-	return find_capability(pdev, VIRTIO_PCI_CAP_SWIOTLB,
-			       sizeof(struct virtio_pci_cap64));
+	vsw_rogue_config(pdev, config);
 }
 
 bool vsw_window_offered(struct pci_dev *pdev)
 {
-	return find_window(pdev);
+	u8 config[VSW_CONFIG_SIZE];
+
+	read_config(pdev, config);
+	return vsw_capability_exists(config);
+}
+
+static int report(struct pci_dev *pdev, const struct vsw_fault *fault)
+{
+	dev_err(&pdev->dev, "wrong capability of the window: %s is %#llx, but %s: a fault of the device; set swiotlb=off until it is mended\n",
+		fault->field, fault->value, fault->reason);
+	return -EINVAL;
+}
+
+/* Where the device says that its window is, having checked all of it */
+static int find_window(struct pci_dev *pdev, struct vsw_range *range)
+{
+	u8 config[VSW_CONFIG_SIZE];
+	struct vsw_fault fault;
+	struct resource *bar;
+
+	read_config(pdev, config);
+	if (!vsw_capability_read(config, range, &fault))
+		return report(pdev, &fault);
+	/* The kernel forgets the type of a BAR that it finds no place for. */
+	bar = &pdev->resource[range->bar];
+	if (!(bar->flags & IORESOURCE_MEM) || (bar->flags & IORESOURCE_UNSET) ||
+	    !bar->start) {
+		dev_err(&pdev->dev, "no address for the window's BAR %u: make room for %llu MiB of 64-bit prefetchable memory above this device, or make the window smaller (swiotlb-size)\n",
+			range->bar, range->size >> 20);
+		return -ENXIO;
+	}
+	if (!vsw_capability_fits(range, resource_size(bar), &fault))
+		return report(pdev, &fault);
+	return 0;
 }
 
 int vsw_window_map(struct pci_dev *pdev, struct vsw_window *window)
 {
 	struct device *dev = &pdev->dev;
-	int pos = find_window(pdev);
 	struct pci_bus_region region;
+	struct vsw_range range;
 	struct resource *bar;
-	u64 offset, size;
 	u16 command;
-	u8 index;
+	u64 size;
+	int err;
 
-	pci_read_config_byte(pdev, pos + CAP(cap.bar), &index);
-	offset = read_lo_hi(pdev, pos + CAP(cap.offset), pos + CAP(offset_hi));
-	size = read_lo_hi(pdev, pos + CAP(cap.length), pos + CAP(length_hi));
-	/* The kernel forgets the type of a BAR that it finds no place for. */
-	if (index >= PCI_STD_NUM_BARS ||
-	    (pci_resource_flags(pdev, index) &&
-	     !(pci_resource_flags(pdev, index) & IORESOURCE_MEM))) {
-		dev_err(dev, "window in BAR %u, which is no memory BAR: a fault of the device\n",
-			index);
-		return -EINVAL;
-	}
-	bar = &pdev->resource[index];
-	if (!bar->flags || (bar->flags & IORESOURCE_UNSET) || !bar->start) {
-		dev_err(dev, "no address for the window's BAR %u: make room for %llu MiB of 64-bit prefetchable memory above this device, or make the window smaller (swiotlb-size)\n",
-			index, size >> 20);
-		return -ENXIO;
-	}
-	if (size < SZ_1M || !IS_ALIGNED(offset | size, SZ_4K) ||
-	    !vsw_window_holds(0, resource_size(bar), offset, size)) {
-		dev_err(dev, "window at %#llx with %#llx bytes, but BAR %u is %pR: a fault of the device\n",
-			offset, size, index, bar);
-		return -EINVAL;
-	}
+	err = find_window(pdev, &range);
+	if (err)
+		return err;
+	bar = &pdev->resource[range.bar];
+	size = range.size;
+
 	pci_read_config_word(pdev, PCI_COMMAND, &command);
 	command = ~command & (PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	if (command) {
@@ -85,8 +83,8 @@ int vsw_window_map(struct pci_dev *pdev, struct vsw_window *window)
 	}
 
 	pcibios_resource_to_bus(pdev->bus, &region, bar);
-	window->phys = bar->start + offset;
-	window->bus = region.start + offset;
+	window->phys = bar->start + range.offset;
+	window->bus = region.start + range.offset;
 	window->size = size;
 	if (window->bus + size - 1 > dma_get_mask(dev)) {
 		dev_err(dev, "the window at %pad is out of reach for the device's DMA mask %#llx: a fault of the device\n",
@@ -121,17 +119,15 @@ void vsw_window_unmap(struct vsw_window *window)
 /* A mapping besides virtio_pci's own, to be undone by pci_iounmap() */
 struct virtio_pci_common_cfg __iomem *vsw_map_common_cfg(struct pci_dev *pdev)
 {
-	int pos = find_capability(pdev, VIRTIO_PCI_CAP_COMMON_CFG,
-				  sizeof(struct virtio_pci_cap));
-	u32 offset;
-	u8 index;
+	const size_t size = sizeof(struct virtio_pci_common_cfg);
+	u8 config[VSW_CONFIG_SIZE];
+	struct vsw_range range;
 
-	if (!pos)
+	read_config(pdev, config);
+	if (!vsw_capability_structure(config, VIRTIO_PCI_CAP_COMMON_CFG,
+				      &range) ||
+	    !vsw_window_holds(0, pci_resource_len(pdev, range.bar),
+			      range.offset, size))
 		return NULL;
-	pci_read_config_byte(pdev, pos + CAP(cap.bar), &index);
-	pci_read_config_dword(pdev, pos + CAP(cap.offset), &offset);
-	if (index >= PCI_STD_NUM_BARS)
-		return NULL;
-	return pci_iomap_range(pdev, index, offset,
-			       sizeof(struct virtio_pci_common_cfg));
+	return pci_iomap_range(pdev, range.bar, range.offset, size);
 }
