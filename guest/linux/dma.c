@@ -9,6 +9,7 @@
  */
 #include <linux/dma-map-ops.h>
 #include <linux/io.h>
+#include <linux/moduleparam.h>
 #include <linux/scatterlist.h>
 #include <linux/string.h>
 #include <linux/virtio_ids.h>
@@ -18,6 +19,10 @@
 #include "virtio_swiotlb.h"
 
 #define SMALL_COPY	64
+
+static bool scrub;
+module_param(scrub, bool, 0644);
+MODULE_PARM_DESC(scrub, "clear the window's memory when a request is done with it (off)");
 
 /*
  * String instructions take longer to start than a request's header, status or
@@ -55,6 +60,12 @@ static __always_inline void copy_out(struct vsw_device *vd, size_t offset,
 {
 	copy(phys_to_virt(slot->buffer + at), vd->window.mem + offset, size);
 	vsw_pool_copied(vd->pool, DMA_FROM_DEVICE, size);
+}
+
+/* All of the slot: behind the buffer may be data of a longer one before it. */
+static noinline void wipe(struct vsw_device *vd, size_t offset, size_t size)
+{
+	memset(vd->window.mem + offset, 0, vsw_class_bytes(vsw_class(size)));
 }
 
 static void report_full(struct vsw_device *vd, size_t size)
@@ -147,6 +158,8 @@ static void unmap(struct vsw_device *vd, dma_addr_t addr, size_t size,
 	if (slot.dir != DMA_TO_DEVICE && dir != DMA_TO_DEVICE &&
 	    !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		copy_out(vd, offset, &slot, 0, min(size, slot.size));
+	if (unlikely(READ_ONCE(scrub)))
+		wipe(vd, offset, slot.size);
 	vsw_pool_release(vd->pool, offset, &slot);
 }
 
@@ -194,6 +207,8 @@ static void vsw_free(struct device *dev, size_t size, void *mem,
 
 	if (vsw_rogue_free(vd, size, mem, addr))
 		return;
+	if (READ_ONCE(scrub))
+		wipe(vd, addr - vd->window.bus, size);
 	WARN_ON_ONCE(!vsw_pool_free(vd->pool, addr - vd->window.bus));
 }
 
