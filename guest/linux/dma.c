@@ -16,6 +16,7 @@
 
 #include "rogue.h"
 #include "slot.h"
+#include "trace.h"
 #include "virtio_swiotlb.h"
 
 #define SMALL_COPY	64
@@ -108,6 +109,7 @@ static dma_addr_t map(struct vsw_device *vd, phys_addr_t buffer, size_t size,
 		slot.dir = DMA_TO_DEVICE;
 	offset = vsw_pool_alloc(vd->pool, &slot);
 	if (offset == VSW_NO_SLOT) {
+		trace_vsw_full(vd, size, dir);
 		if (!(attrs & DMA_ATTR_NO_WARN))
 			report_full(vd, size);
 		return DMA_MAPPING_ERROR;
@@ -118,6 +120,7 @@ static dma_addr_t map(struct vsw_device *vd, phys_addr_t buffer, size_t size,
 	 */
 	if (dir != DMA_TO_DEVICE || !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		copy_in(vd, offset, &slot, 0, size);
+	trace_vsw_map(vd, vd->window.bus + offset, buffer, size, slot.dir);
 	return vd->window.bus + offset;
 }
 
@@ -158,6 +161,7 @@ static void unmap(struct vsw_device *vd, dma_addr_t addr, size_t size,
 	if (slot.dir != DMA_TO_DEVICE && dir != DMA_TO_DEVICE &&
 	    !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		copy_out(vd, offset, &slot, 0, min(size, slot.size));
+	trace_vsw_unmap(vd, addr, slot.buffer, slot.size, slot.dir);
 	if (unlikely(READ_ONCE(scrub)))
 		wipe(vd, offset, slot.size);
 	vsw_pool_release(vd->pool, offset, &slot);
@@ -188,6 +192,7 @@ static void *vsw_alloc(struct device *dev, size_t size, dma_addr_t *addr,
 
 	offset = vsw_pool_alloc(vd->pool, &slot);
 	if (offset == VSW_NO_SLOT) {
+		trace_vsw_full(vd, size, DMA_NONE);
 		if (!(gfp & __GFP_NOWARN))
 			dev_err(&vd->vdev->dev,
 				"no room for a ring of %zu bytes in a window of %zu KiB; give the device a larger one (swiotlb-size) or fewer queues\n",
@@ -266,9 +271,11 @@ static void vsw_sync_single_for_cpu(struct device *dev, dma_addr_t addr,
 	struct vsw_slot slot;
 	size_t at;
 
-	if (find_mapping(vd, addr, &slot, &at, &size) &&
-	    slot.dir != DMA_TO_DEVICE && dir != DMA_TO_DEVICE)
-		copy_out(vd, addr - vd->window.bus, &slot, at, size);
+	if (!find_mapping(vd, addr, &slot, &at, &size) ||
+	    slot.dir == DMA_TO_DEVICE || dir == DMA_TO_DEVICE)
+		return;
+	copy_out(vd, addr - vd->window.bus, &slot, at, size);
+	trace_vsw_sync_for_cpu(vd, addr, slot.buffer + at, size, slot.dir);
 }
 
 static void vsw_sync_single_for_device(struct device *dev, dma_addr_t addr,
@@ -278,9 +285,11 @@ static void vsw_sync_single_for_device(struct device *dev, dma_addr_t addr,
 	struct vsw_slot slot;
 	size_t at;
 
-	if (find_mapping(vd, addr, &slot, &at, &size) &&
-	    slot.dir != DMA_FROM_DEVICE && dir != DMA_FROM_DEVICE)
-		copy_in(vd, addr - vd->window.bus, &slot, at, size);
+	if (!find_mapping(vd, addr, &slot, &at, &size) ||
+	    slot.dir == DMA_FROM_DEVICE || dir == DMA_FROM_DEVICE)
+		return;
+	copy_in(vd, addr - vd->window.bus, &slot, at, size);
+	trace_vsw_sync_for_device(vd, addr, slot.buffer + at, size, slot.dir);
 }
 
 static void vsw_sync_sg_for_cpu(struct device *dev, struct scatterlist *sgl,

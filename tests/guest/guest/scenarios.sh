@@ -185,20 +185,27 @@ number_is()
 	[ "$(cat "/sys/bus/pci/devices/$1/virtio_swiotlb/$2")" = "$3" ]
 }
 
+# was_full BDF: its window, at least once
+was_full()
+{
+	! number_is "$1" full 0
+}
+
 # requests DISK: how many it has completed.
 requests()
 {
 	awk '{ print $1 + $5 }' "/sys/block/$1/stat"
 }
 
-# read_at_once DISK READERS BLOCKS: so many readers of so many blocks of 4 KiB
-# each, past the page cache. The sum is of all that they read, in order.
+# read_at_once DISK READERS BLOCKS [SIZE]: so many readers of so many blocks of
+# 4 KiB, or SIZE, each, past the page cache. The sum is of all that they read, in
+# order.
 read_at_once()
 {
 	local i=0 dir
 	dir=$(mktemp -d /tmp/readers.XXXXXX)
 	while [ $i -lt "$2" ]; do
-		dd "if=/dev/$1" bs=4k skip=$((i * $3)) count="$3" iflag=direct \
+		dd "if=/dev/$1" bs="${4:-4k}" skip=$((i * $3)) count="$3" iflag=direct \
 			of="$dir/$(printf %04d $i)" 2>/dev/null &
 		i=$((i + 1))
 	done

@@ -172,6 +172,17 @@ class Fleet:
                       f'{what}: {name} had nothing more to reject')
 
 
+def hold(machine, disk, bps):
+    """Let all but so many bytes a second of a disk's wait; 0: none."""
+    limits = dict.fromkeys(('bps_rd', 'bps_wr', 'iops', 'iops_rd', 'iops_wr'),
+                           0)
+    answer = machine.ask('block_set_io_throttle', {
+        'id': f'/machine/peripheral/{disk}/virtio-backend', 'bps': bps,
+        **limits})
+    if 'error' in answer:
+        machine.fail(f'cannot hold {disk}: {answer}')
+
+
 def results(tap, lines, what):
     """Count a scenario's RESULT lines; return how many there were."""
     count = 0
