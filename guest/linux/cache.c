@@ -22,14 +22,12 @@
  */
 static unsigned int limit(const struct vsw_area *area, unsigned int class)
 {
-	size_t share = ((size_t)area->blocks << VSW_BLOCK_SHIFT) /
-		       num_online_cpus();
+	size_t share = (size_t)area->blocks << VSW_BLOCK_SHIFT;
 
-	if (class < VSW_SMALL_CLASSES)
-		return min_t(size_t, share / 16 / vsw_class_bytes(class),
-			     MAX_PIECES);
-	share /= class == VSW_SMALL_CLASSES ? 16 : 64;
-	return min_t(size_t, share / vsw_class_bytes(class), MAX_RUNS);
+	share /= num_online_cpus() *
+		 (class <= VSW_SMALL_CLASSES ? 16 : 64);
+	return min_t(size_t, share / vsw_class_bytes(class),
+		     class < VSW_SMALL_CLASSES ? MAX_PIECES : MAX_RUNS);
 }
 
 int vsw_cache_init(struct vsw_cache *cache, struct vsw_area *area)
@@ -121,8 +119,8 @@ static void drain_cpu(struct vsw_cache *cache, u32 *words, enum vsw_area_id id)
 
 	for (class = 0; class < VSW_CLASSES; class++)
 		vsw_cache_flush(cache, id, class,
-				(void *)(words + cache->shape[id][class].start),
-				0, VSW_NO_PLACE);
+				vsw_magazine(cache, words, id, class), 0,
+				VSW_NO_PLACE);
 }
 
 void vsw_cache_drain(struct vsw_cache *cache, const enum vsw_area_id *areas,

@@ -36,7 +36,10 @@ struct vsw_cache {
 	struct vsw_shape shape[VSW_AREAS][VSW_CLASSES];
 };
 
-/* Sleeps. @area: VSW_AREAS of them, made already. vsw_cache_exit() undoes what failed. */
+/*
+ * Sleeps. @area: VSW_AREAS of them, made already. vsw_cache_exit() undoes what
+ * failed.
+ */
 int vsw_cache_init(struct vsw_cache *cache, struct vsw_area *area);
 void vsw_cache_exit(struct vsw_cache *cache);
 
@@ -62,11 +65,12 @@ static inline u32 vsw_cell_exchange(u32 *cell, u32 place)
 	return ~xchg(cell, ~place);
 }
 
+/* @words: those of the CPU whose magazine it is */
 static inline struct vsw_magazine *
-vsw_magazine(struct vsw_cache *cache, enum vsw_area_id id, unsigned int class)
+vsw_magazine(const struct vsw_cache *cache, u32 *words, enum vsw_area_id id,
+	     unsigned int class)
 {
-	return (void *)(raw_cpu_ptr(cache->words) +
-			cache->shape[id][class].start);
+	return (void *)(words + cache->shape[id][class].start);
 }
 
 /* Takes a place that this CPU has, or VSW_NO_PLACE. */
@@ -74,7 +78,8 @@ static __always_inline u32 vsw_cache_pop(struct vsw_cache *cache,
 					 enum vsw_area_id id,
 					 unsigned int class)
 {
-	struct vsw_magazine *magazine = vsw_magazine(cache, id, class);
+	u32 *words = raw_cpu_ptr(cache->words);
+	struct vsw_magazine *magazine = vsw_magazine(cache, words, id, class);
 	unsigned int n = READ_ONCE(magazine->n);
 	u32 place = VSW_NO_PLACE;
 
@@ -90,7 +95,8 @@ static __always_inline void vsw_cache_give(struct vsw_cache *cache,
 					   enum vsw_area_id id,
 					   unsigned int class, u32 place)
 {
-	struct vsw_magazine *magazine = vsw_magazine(cache, id, class);
+	u32 *words = raw_cpu_ptr(cache->words);
+	struct vsw_magazine *magazine = vsw_magazine(cache, words, id, class);
 	unsigned int limit = cache->shape[id][class].limit;
 	unsigned int n = READ_ONCE(magazine->n);
 

@@ -12,12 +12,6 @@
 #include <asm/unaligned.h>
 #endif
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
-#include <linux/unaligned.h>
-#else
-#include <asm/unaligned.h>
-#endif
-
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
 #error "this driver is for Linux 6.1 and later"
 #endif

@@ -40,11 +40,9 @@ struct vsw_pool {
 	atomic_long_t full;
 };
 
-/* Where a slot lies if there is room */
+/* Where a buffer lies if there is room, see choice_for() in pool.c */
 static inline enum vsw_area_id vsw_area_for(enum dma_data_direction dir)
 {
-	if (dir == DMA_NONE)
-		return VSW_SHARED;
 	return dir == DMA_TO_DEVICE ? VSW_SEND : VSW_RECEIVE;
 }
 
