@@ -92,12 +92,6 @@ keep_symbols()
 		oflag=direct iflag=fullblock 2>/dev/null
 }
 
-# counters BDF: what the driver says of a window, NAME:NUMBER a line.
-counters()
-{
-	cd "/sys/bus/pci/devices/$1/virtio_swiotlb" && grep -H . ./* | sed 's,^./,,'
-}
-
 # stream ADDRESS PORT KIB [IPERF_OPTION...]
 stream()
 {

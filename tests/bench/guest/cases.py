@@ -6,6 +6,7 @@ import time
 
 from counting import Count, Symbols, read_table
 from guests import Guest, card, data_disk, disk
+from harness import devices
 from harness.machine import PATIENCE, MachineError
 from host_side import blank
 from loads import DISKS, Disk
@@ -73,22 +74,15 @@ def count_load(guest, load, requests, table, symbols):
     return count
 
 
-def window_counters(guest, qdev='disk'):
-    """What the driver says about a device's window: {name: number}."""
-    lines = guest.do(f'counters {guest.address(qdev)}')
-    return {name: int(value) for name, _, value in
-            (line.partition(':') for line in lines)}
-
-
 def held_by_reads(guest):
     """Bytes of the window for each of many 4 KiB reads that do not end."""
     guest.go_on()
-    idle = window_counters(guest)
+    idle = devices.numbers(guest, 'disk')
     guest.throttle(1)
     HELD.start(guest)
     reads = int(guest.do(f"wait_for_reads {guest.address('disk')} {DEPTH - 8}",
                          150)[0])
-    busy = window_counters(guest)
+    busy = devices.numbers(guest, 'disk')
     guest.throttle(0)
     HELD.end(guest)
     return {'reads': reads, 'idle': idle, 'busy': busy,
@@ -105,13 +99,13 @@ def busy_window(context, peer, variant, requests, mib):
         guest.do(f"join {guest.address('net')} "
                  f'{peer.others_address(variant)} '
                  f'{peer.own_address(variant)}', 60)
-        before = {q: window_counters(guest, q) for q in ('disk', 'net')}
+        before = {q: devices.numbers(guest, q) for q in ('disk', 'net')}
         start = guest.requests()
         guest.start(f". /bench.sh; busy {guest.address('disk')} {DEPTH} "
                     f'{requests} {peer.service(variant)} {mib * 1024}')
         gap = longest_gap(guest, start, start + requests)
         status, lines = guest.finish(90, 'the disk and the network')
-        after = {q: window_counters(guest, q) for q in ('disk', 'net')}
+        after = {q: devices.numbers(guest, q) for q in ('disk', 'net')}
         done = guest.requests() - start
     completed = status == 0 and done >= requests
     silent = silent_seconds(lines)

@@ -5,7 +5,7 @@ import contextlib
 import time
 from pathlib import Path
 
-from harness import initramfs
+from harness import devices, initramfs
 from harness.machine import PATIENCE, Machine
 
 HERE = Path(__file__).resolve().parent
@@ -91,13 +91,7 @@ class Guest(Machine):
 
     def throttle(self, per_second):
         """How many requests the disk may end; 0: as many as it can."""
-        none = dict.fromkeys(('bps', 'bps_rd', 'bps_wr', 'iops_rd', 'iops_wr'),
-                             0)
-        answer = self.ask('block_set_io_throttle', {
-            'id': '/machine/peripheral/disk/virtio-backend',
-            'iops': per_second, **none})
-        if 'error' in answer:
-            self.fail(answer['error']['desc'])
+        devices.hold(self, 'disk', iops=per_second)
 
 
 def ramdisk(context, variant):

@@ -54,6 +54,11 @@ class Build:
                              'seabios and qemu-system-data')
         return [p for p in path if any((p / n).exists() for n in BIOS)]
 
+    def headers(self):
+        """The headers of each kernel that our driver is built for, a folder."""
+        return [Path(known.read_text().strip()) for known in
+                sorted((self.folder / 'kernels').glob('*.headers'))]
+
     def kernels(self):
         """Every unpacked kernel, by version."""
         found = {}

@@ -172,15 +172,27 @@ class Fleet:
                       f'{what}: {name} had nothing more to reject')
 
 
-def hold(machine, disk, bps):
-    """Let all but so many bytes a second of a disk's wait; 0: none."""
-    limits = dict.fromkeys(('bps_rd', 'bps_wr', 'iops', 'iops_rd', 'iops_wr'),
-                           0)
+def hold(machine, disk, **limit):
+    """Let all of a disk's requests wait but `bps` bytes or `iops` a second.
+
+    0: none waits.
+    """
+    none = dict.fromkeys(('bps', 'bps_rd', 'bps_wr', 'iops', 'iops_rd',
+                          'iops_wr'), 0)
     answer = machine.ask('block_set_io_throttle', {
-        'id': f'/machine/peripheral/{disk}/virtio-backend', 'bps': bps,
-        **limits})
+        'id': f'/machine/peripheral/{disk}/virtio-backend', **none, **limit})
     if 'error' in answer:
         machine.fail(f'cannot hold {disk}: {answer}')
+
+
+def as_numbers(lines):
+    """What the scenario `numbers` printed: {name: number}."""
+    return {name: int(value) for name, value in map(str.split, lines)}
+
+
+def numbers(machine, qdev_id):
+    """What our driver counts for a device."""
+    return as_numbers(machine.must(f'numbers {machine.address(qdev_id)}'))
 
 
 def results(tap, lines, what):
