@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The one place that knows kernel versions and configurations. */
+/*
+ * The one place that knows kernel versions and configurations. VSW_HAS_... come
+ * from Kbuild, which looks into the kernel's headers.
+ */
 #ifndef VIRTIO_SWIOTLB_COMPAT_H
 #define VIRTIO_SWIOTLB_COMPAT_H
 
 #include <linux/device.h>
 #include <linux/dma-map-ops.h>
 #include <linux/version.h>
+#include <linux/virtio_config.h>
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#include <linux/hex.h>
 #include <linux/unaligned.h>
 #else
 #include <asm/unaligned.h>
@@ -15,15 +20,58 @@
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
 #error "this driver is for Linux 6.1 and later"
 #endif
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 18, 0)
-#error "from Linux 6.18 on dma_map_ops takes addresses in place of pages"
-#endif
 #if !defined(CONFIG_DMA_OPS) && !defined(CONFIG_ARCH_HAS_DMA_OPS)
 #error "this kernel has no DMA operations for each device"
 #endif
 #ifdef CONFIG_HIGHMEM
 #error "buffers are reached through the kernel's linear mapping"
 #endif
+
+/* main.c says so, once, and scripts/build-guest looks for it. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 4, 0)
+#define VSW_UNTRIED "this driver was not tried with a kernel newer than 7.3"
+#endif
+
+/* Before 6.19, dma_map_ops takes buffers as pages. */
+dma_addr_t vsw_map_phys(struct device *dev, phys_addr_t buffer, size_t size,
+			enum dma_data_direction dir, unsigned long attrs);
+
+#ifdef VSW_HAS_MAP_PHYS
+#define vsw_map_op	vsw_map_phys
+#else
+static inline dma_addr_t vsw_map_op(struct device *dev, struct page *page,
+				    unsigned long offset, size_t size,
+				    enum dma_data_direction dir,
+				    unsigned long attrs)
+{
+	return vsw_map_phys(dev, page_to_phys(page) + offset, size, dir, attrs);
+}
+
+#define map_phys	map_page
+#define unmap_phys	unmap_page
+#endif
+
+/* Not for a window: registers of other devices, and what must not be copied */
+#ifndef DMA_ATTR_MMIO
+#define DMA_ATTR_MMIO	0
+#endif
+#ifndef DMA_ATTR_REQUIRE_COHERENT
+#define DMA_ATTR_REQUIRE_COHERENT	0
+#endif
+#define VSW_REFUSED_ATTRS	(DMA_ATTR_MMIO | DMA_ATTR_REQUIRE_COHERENT)
+
+/* The first 64 feature bits; from 6.17 on there are more. */
+static inline u64 vsw_device_features(struct virtio_device *vdev)
+{
+#ifdef VIRTIO_DECLARE_FEATURES
+	u64 features[ARRAY_SIZE(vdev->features_array)];
+
+	virtio_get_features(vdev, features);
+	return features[0];
+#else
+	return vdev->config->get_features(vdev);
+#endif
+}
 
 /* What a PCI device does its DMA with when it is not attached */
 struct vsw_saved_dma {
@@ -34,9 +82,19 @@ struct vsw_saved_dma {
 
 /*
  * From 6.12 on, dev->dma_iommu makes the DMA API pass dma_ops by, and
- * dev->dma_skip_sync (6.10) makes it leave out every sync.
+ * dev->dma_skip_sync (6.10) makes it leave out every sync. Later they are flags
+ * of the device.
  */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0) && defined(CONFIG_IOMMU_DMA)
+#if defined(VSW_HAS_DEV_FLAGS)
+static inline bool vsw_set_dma_iommu(struct device *dev, bool value)
+{
+	bool old = dev_dma_iommu(dev);
+
+	dev_assign_dma_iommu(dev, value);
+	return old;
+}
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0) && \
+	defined(CONFIG_IOMMU_DMA)
 static inline bool vsw_set_dma_iommu(struct device *dev, bool value)
 {
 	bool old = dev->dma_iommu;
@@ -51,7 +109,15 @@ static inline bool vsw_set_dma_iommu(struct device *dev, bool value)
 }
 #endif
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0) && \
+#if defined(VSW_HAS_DEV_FLAGS)
+static inline bool vsw_set_skip_sync(struct device *dev, bool value)
+{
+	bool old = dev_dma_skip_sync(dev);
+
+	dev_assign_dma_skip_sync(dev, value);
+	return old;
+}
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0) && \
 	defined(CONFIG_DMA_NEED_SYNC)
 static inline bool vsw_set_skip_sync(struct device *dev, bool value)
 {

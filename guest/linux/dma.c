@@ -4,8 +4,8 @@
  * are copied through it.
  *
  * What a driver of a virtio device never asks for is refused by the absence of
- * the operation: pages (the window has no struct page), mmap, and mappings of
- * other devices' registers.
+ * the operation: pages (the window has no struct page), mmap, and in older
+ * kernels mappings of other devices' registers, which newer ones mark.
  */
 #include <linux/dma-map-ops.h>
 #include <linux/io.h>
@@ -178,8 +178,8 @@ static bool find_mapping(struct vsw_device *vd, dma_addr_t addr,
 	return true;
 }
 
-static void *vsw_alloc(struct device *dev, size_t size, dma_addr_t *addr,
-		       gfp_t gfp, unsigned long attrs)
+void *vsw_alloc(struct device *dev, size_t size, dma_addr_t *addr, gfp_t gfp,
+		unsigned long attrs)
 {
 	struct vsw_device *vd = vsw_of_dma_dev(dev);
 	struct vsw_slot slot = { .size = size, .dir = DMA_NONE };
@@ -205,8 +205,8 @@ static void *vsw_alloc(struct device *dev, size_t size, dma_addr_t *addr,
 	return mem;
 }
 
-static void vsw_free(struct device *dev, size_t size, void *mem,
-		     dma_addr_t addr, unsigned long attrs)
+void vsw_free(struct device *dev, size_t size, void *mem, dma_addr_t addr,
+	      unsigned long attrs)
 {
 	struct vsw_device *vd = vsw_of_dma_dev(dev);
 
@@ -217,17 +217,16 @@ static void vsw_free(struct device *dev, size_t size, void *mem,
 	WARN_ON_ONCE(!vsw_pool_free(vd->pool, addr - vd->window.bus));
 }
 
-static dma_addr_t vsw_map_page(struct device *dev, struct page *page,
-			       unsigned long offset, size_t size,
-			       enum dma_data_direction dir,
-			       unsigned long attrs)
+dma_addr_t vsw_map_phys(struct device *dev, phys_addr_t buffer, size_t size,
+			enum dma_data_direction dir, unsigned long attrs)
 {
-	return map(vsw_of_dma_dev(dev), page_to_phys(page) + offset, size, dir,
-		   attrs);
+	if (attrs & VSW_REFUSED_ATTRS)
+		return DMA_MAPPING_ERROR;
+	return map(vsw_of_dma_dev(dev), buffer, size, dir, attrs);
 }
 
-static void vsw_unmap_page(struct device *dev, dma_addr_t addr, size_t size,
-			   enum dma_data_direction dir, unsigned long attrs)
+void vsw_unmap_phys(struct device *dev, dma_addr_t addr, size_t size,
+		    enum dma_data_direction dir, unsigned long attrs)
 {
 	unmap(vsw_of_dma_dev(dev), addr, size, dir, attrs);
 }
@@ -250,6 +249,8 @@ static int vsw_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 	struct scatterlist *sg;
 	int i;
 
+	if (attrs & VSW_REFUSED_ATTRS)
+		return -EINVAL;
 	for_each_sg(sgl, sg, nents, i) {
 		sg_dma_address(sg) = map(vd, sg_phys(sg), sg->length, dir,
 					 attrs);
@@ -264,8 +265,8 @@ static int vsw_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 	return nents;
 }
 
-static void vsw_sync_single_for_cpu(struct device *dev, dma_addr_t addr,
-				    size_t size, enum dma_data_direction dir)
+void vsw_sync_single_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
+			     enum dma_data_direction dir)
 {
 	struct vsw_device *vd = vsw_of_dma_dev(dev);
 	struct vsw_slot slot;
@@ -278,8 +279,8 @@ static void vsw_sync_single_for_cpu(struct device *dev, dma_addr_t addr,
 	trace_vsw_sync_for_cpu(vd, addr, slot.buffer + at, size, slot.dir);
 }
 
-static void vsw_sync_single_for_device(struct device *dev, dma_addr_t addr,
-				       size_t size, enum dma_data_direction dir)
+void vsw_sync_single_for_device(struct device *dev, dma_addr_t addr,
+				size_t size, enum dma_data_direction dir)
 {
 	struct vsw_device *vd = vsw_of_dma_dev(dev);
 	struct vsw_slot slot;
@@ -326,7 +327,7 @@ static int vsw_dma_supported(struct device *dev, u64 mask)
 	return mask >= vsw_get_required_mask(dev);
 }
 
-static size_t vsw_max_mapping_size(struct device *dev)
+size_t vsw_max_mapping_size(struct device *dev)
 {
 	return vsw_max_mapping(vsw_of_dma_dev(dev));
 }
@@ -334,8 +335,8 @@ static size_t vsw_max_mapping_size(struct device *dev)
 static const struct dma_map_ops vsw_ops = {
 	.alloc			= vsw_alloc,
 	.free			= vsw_free,
-	.map_page		= vsw_map_page,
-	.unmap_page		= vsw_unmap_page,
+	.map_phys		= vsw_map_op,
+	.unmap_phys		= vsw_unmap_phys,
 	.map_sg			= vsw_map_sg,
 	.unmap_sg		= vsw_unmap_sg,
 	.sync_single_for_cpu	= vsw_sync_single_for_cpu,

@@ -10,6 +10,10 @@
 
 #include "virtio_swiotlb.h"
 
+#ifdef VSW_UNTRIED
+#pragma message(VSW_UNTRIED)
+#endif
+
 static LIST_HEAD(devices);
 /* Guards the list, and 'attached' of each device in it */
 static DEFINE_MUTEX(devices_lock);
@@ -46,7 +50,7 @@ static int attach(struct vsw_device *vd)
 	err = vsw_window_map(vd->pdev, &vd->window);
 	if (err)
 		return err;
-	features = vd->vdev->config->get_features(vd->vdev);
+	features = vsw_device_features(vd->vdev);
 	if (!(features & BIT_ULL(VIRTIO_F_SWIOTLB)) ||
 	    !(features & BIT_ULL(VIRTIO_F_ACCESS_PLATFORM))) {
 		dev_err(dev, "has a window but does not offer feature bits %d and %d: a fault of the device\n",
@@ -60,6 +64,7 @@ static int attach(struct vsw_device *vd)
 		return -ENOMEM;
 	}
 	vsw_dma_install(vd);
+	vsw_map_install(vd);
 	vsw_config_install(vd);
 	vsw_stats_show(vd);
 	vd->attached = true;
@@ -75,6 +80,7 @@ static void detach(struct vsw_device *vd)
 
 	vsw_stats_hide(vd);
 	vsw_config_restore(vd);
+	vsw_map_restore(vd);
 	vsw_dma_restore(vd);
 	vd->attached = false;
 

@@ -72,6 +72,31 @@ struct virtio_pci_common_cfg __iomem *vsw_map_common_cfg(struct pci_dev *pdev);
 /* dma.c */
 void vsw_dma_install(struct vsw_device *vd);
 void vsw_dma_restore(struct vsw_device *vd);
+void *vsw_alloc(struct device *dev, size_t size, dma_addr_t *addr, gfp_t gfp,
+		unsigned long attrs);
+void vsw_free(struct device *dev, size_t size, void *mem, dma_addr_t addr,
+	      unsigned long attrs);
+void vsw_unmap_phys(struct device *dev, dma_addr_t addr, size_t size,
+		    enum dma_data_direction dir, unsigned long attrs);
+void vsw_sync_single_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
+			     enum dma_data_direction dir);
+void vsw_sync_single_for_device(struct device *dev, dma_addr_t addr,
+				size_t size, enum dma_data_direction dir);
+size_t vsw_max_mapping_size(struct device *dev);
+
+/* map.c */
+#ifdef VSW_HAS_VIRTIO_MAP
+void vsw_map_install(struct vsw_device *vd);
+void vsw_map_restore(struct vsw_device *vd);
+#else
+static inline void vsw_map_install(struct vsw_device *vd)
+{
+}
+
+static inline void vsw_map_restore(struct vsw_device *vd)
+{
+}
+#endif
 
 /* stats.c */
 void vsw_stats_show(struct vsw_device *vd);
