@@ -2,6 +2,7 @@
 """Where things lie in the build folder."""
 
 import os
+import re
 from pathlib import Path
 
 # Firmware that -kernel needs on x86.
@@ -10,12 +11,21 @@ FIRMWARE_PATH = ('/usr/share/seabios', '/usr/share/qemu',
                  '/usr/lib/ipxe/qemu')
 
 
+# The kernel of Debian's last release: 'newest' is one beyond.
+RELEASED = '6.12'
+
+
 class BuildError(Exception):
     pass
 
 
 class NoSuchKernel(BuildError):
     pass
+
+
+def numbers(version):
+    """For comparison: 7.3.4 of 7.3.4+deb13-amd64."""
+    return [int(n) for n in re.match(r'[\d.]+', version)[0].split('.') if n]
 
 
 class Kernel:
@@ -75,25 +85,40 @@ class Build:
         return found
 
     def kernel(self, series):
-        """The kernel of a series such as 6.1."""
+        """The kernel of a series such as 6.1, or 'newest'."""
         found = self.kernels()
         if not found:
             raise BuildError(f'no kernel in {self.folder}/kernels: '
                              'run make first')
+        if series == 'newest':
+            return self.newest()
         for version, kernel in found.items():
             if version == series or version.startswith(series + '.'):
                 return kernel
         raise NoSuchKernel(f"no {series} kernel here, only "
                            f"{', '.join(found)}")
 
-    def any_kernel(self):
-        """One that our driver was built for."""
+    def with_driver(self):
+        """The kernels that our driver was built for."""
         for kernel in self.kernels().values():
             try:
                 self.driver(kernel)
-                return kernel
+                yield kernel
             except BuildError:
                 continue
+
+    def newest(self):
+        """One that is newer than those of Debian's releases."""
+        newer = [kernel for kernel in self.with_driver()
+                 if numbers(kernel.version)[:2] > numbers(RELEASED)]
+        if not newer:
+            raise NoSuchKernel('no kernel here is newer than '
+                               f'{RELEASED} and has a driver')
+        return max(newer, key=lambda kernel: numbers(kernel.version))
+
+    def any_kernel(self):
+        for kernel in self.with_driver():
+            return kernel
         raise BuildError(f'no kernel with a driver in {self.folder}: '
                          'run make first')
 

@@ -41,7 +41,7 @@ def parser(description, kernel=True):
                          help='build folder (default: build)')
     if kernel:
         options.add_argument('--kernel', default='6.1', metavar='SERIES',
-                             help='kernel to boot, such as 6.1 or 6.12')
+                             help="kernel to boot, such as 6.1, or 'newest'")
     return options
 
 

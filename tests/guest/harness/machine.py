@@ -16,7 +16,7 @@ import time
 
 # What a healthy kernel never prints.
 TROUBLE = re.compile(
-    r'BUG:|WARNING: CPU|Oops|Call Trace|general protection|Kernel panic|'
+    r'BUG:|WARNING: .*CPU[#:]|Oops|Call Trace|general protection|Kernel panic|'
     r'blocked for more than|self-detected stall|detected stalls|soft lockup|'
     r'I/O error|EXT4-fs error|Unable to handle|buffer is full|'
     r'Cannot map desc|KASAN|refcount_t:|were not freed by the driver')
