@@ -411,6 +411,39 @@ beside()
 	echo "TRANSFERS $transfers"
 }
 
+# waiting BYTES: as many are in all sockets, unread.
+waiting()
+{
+	local bytes=0 queue
+	awk 'NR > 1 { sub(".*:", "", $5); print $5 }' /proc/net/tcp | {
+		while read -r queue; do
+			bytes=$((bytes + 0x$queue))
+		done
+		[ $bytes -ge "$1" ]
+	}
+}
+
+# unread BDF PORT BYTES: what is mapped before and after so many BYTES, and
+# some to fill a pipe, came for a program that does not read them.
+unread()
+{
+	local at=/sys/bus/pci/devices/$1 iface before pid
+	iface=$(basename "$at"/virtio*/net/*)
+	ip link set "$iface" up
+	ip addr add 10.0.2.15/24 dev "$iface"
+	sleep 1
+	before=$(cat "$at/virtio_swiotlb/mapped")
+	# shellcheck disable=SC2216 # it is not to read
+	wget -q -O - "http://10.0.2.2:$2/download" | sleep 1000 &
+	pid=$!
+	await 20 waiting "$3" || return
+	sleep 1
+	echo "MAPPED $before $(cat "$at/virtio_swiotlb/mapped")"
+	kill $pid
+	ip addr flush dev "$iface"
+	ip link set "$iface" down
+}
+
 # rng BLOCKS: the host compares what comes with its source.
 rng()
 {
