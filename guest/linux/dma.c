@@ -92,11 +92,15 @@ static bool is_repeated(struct vsw_device *vd, const struct vsw_slot *slot)
 	       slot->dir == DMA_FROM_DEVICE && vsw_pool_holds(vd->pool, slot);
 }
 
-static dma_addr_t map(struct vsw_device *vd, phys_addr_t buffer, size_t size,
-		      enum dma_data_direction dir, unsigned long attrs)
+dma_addr_t vsw_map_phys(struct device *dev, phys_addr_t buffer, size_t size,
+			enum dma_data_direction dir, unsigned long attrs)
 {
 	struct vsw_slot slot = { .buffer = buffer, .size = size, .dir = dir };
+	struct vsw_device *vd = vsw_of_dma_dev(dev);
 	size_t offset;
+
+	if (attrs & VSW_REFUSED_ATTRS)
+		return DMA_MAPPING_ERROR;
 
 	/* What lies in the window already is not copied a second time. */
 	if (vsw_window_holds(vd->window.phys, vd->window.size, buffer, size))
@@ -132,8 +136,8 @@ static bool find_slot(struct vsw_device *vd, dma_addr_t addr,
 }
 
 /*
- * Nothing to undo at that address: part of a ring or buffer, see map(). A
- * device that tampers with its ring can lead a driver to others.
+ * Nothing to undo at that address: part of a ring or buffer, see vsw_map_phys().
+ * A device that tampers with its ring can lead a driver to others.
  */
 static void not_retired(struct vsw_device *vd, dma_addr_t addr)
 {
@@ -145,9 +149,10 @@ static void not_retired(struct vsw_device *vd, dma_addr_t addr)
 				     &addr);
 }
 
-static void unmap(struct vsw_device *vd, dma_addr_t addr, size_t size,
-		  enum dma_data_direction dir, unsigned long attrs)
+void vsw_unmap_phys(struct device *dev, dma_addr_t addr, size_t size,
+		    enum dma_data_direction dir, unsigned long attrs)
 {
+	struct vsw_device *vd = vsw_of_dma_dev(dev);
 	size_t offset = addr - vd->window.bus;
 	struct vsw_slot slot;
 
@@ -217,43 +222,28 @@ void vsw_free(struct device *dev, size_t size, void *mem, dma_addr_t addr,
 	WARN_ON_ONCE(!vsw_pool_free(vd->pool, addr - vd->window.bus));
 }
 
-dma_addr_t vsw_map_phys(struct device *dev, phys_addr_t buffer, size_t size,
-			enum dma_data_direction dir, unsigned long attrs)
-{
-	if (attrs & VSW_REFUSED_ATTRS)
-		return DMA_MAPPING_ERROR;
-	return map(vsw_of_dma_dev(dev), buffer, size, dir, attrs);
-}
-
-void vsw_unmap_phys(struct device *dev, dma_addr_t addr, size_t size,
-		    enum dma_data_direction dir, unsigned long attrs)
-{
-	unmap(vsw_of_dma_dev(dev), addr, size, dir, attrs);
-}
-
 static void vsw_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
 			 enum dma_data_direction dir, unsigned long attrs)
 {
-	struct vsw_device *vd = vsw_of_dma_dev(dev);
 	struct scatterlist *sg;
 	int i;
 
 	for_each_sg(sgl, sg, nents, i)
-		unmap(vd, sg_dma_address(sg), sg_dma_len(sg), dir, attrs);
+		vsw_unmap_phys(dev, sg_dma_address(sg), sg_dma_len(sg), dir,
+			       attrs);
 }
 
 static int vsw_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 		      enum dma_data_direction dir, unsigned long attrs)
 {
-	struct vsw_device *vd = vsw_of_dma_dev(dev);
 	struct scatterlist *sg;
 	int i;
 
 	if (attrs & VSW_REFUSED_ATTRS)
 		return -EINVAL;
 	for_each_sg(sgl, sg, nents, i) {
-		sg_dma_address(sg) = map(vd, sg_phys(sg), sg->length, dir,
-					 attrs);
+		sg_dma_address(sg) = vsw_map_phys(dev, sg_phys(sg), sg->length,
+						  dir, attrs);
 		if (sg_dma_address(sg) == DMA_MAPPING_ERROR) {
 			/* Nothing was done to these buffers: copy none back. */
 			vsw_unmap_sg(dev, sgl, i, dir,
