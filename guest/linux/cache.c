@@ -59,16 +59,19 @@ void vsw_cache_flush(struct vsw_cache *cache, enum vsw_area_id id,
 		     unsigned int keep, u32 place)
 {
 	unsigned int limit = cache->shape[id][class].limit;
+	unsigned int first = READ_ONCE(magazine->first);
 	unsigned int n = place != VSW_NO_PLACE;
 	u32 batch[BATCH] = { place };
 	unsigned int i;
+	u32 *cell;
 
 	WRITE_ONCE(magazine->n, min(READ_ONCE(magazine->n), keep));
 	for (i = keep; i < limit; i++) {
+		cell = &magazine->cell[vsw_cell_after(first, i, limit)];
 		/* Most cells are empty: no need to write there. */
-		if (READ_ONCE(magazine->cell[i]) == EMPTY)
+		if (READ_ONCE(*cell) == EMPTY)
 			continue;
-		batch[n] = vsw_cell_exchange(&magazine->cell[i], VSW_NO_PLACE);
+		batch[n] = vsw_cell_exchange(cell, VSW_NO_PLACE);
 		n += batch[n] != VSW_NO_PLACE;
 		if (n == BATCH) {
 			vsw_area_give(&cache->area[id], class, batch, n);
@@ -85,7 +88,7 @@ static u32 refill(struct vsw_cache *cache, enum vsw_area_id id,
 {
 	struct vsw_area *area = &cache->area[id];
 	u32 batch[BATCH];
-	unsigned int n = 1;
+	unsigned int i, n = 1;
 
 	if (vsw_area_exhausted(area, class))
 		return VSW_NO_PLACE;
@@ -94,8 +97,8 @@ static u32 refill(struct vsw_cache *cache, enum vsw_area_id id,
 	n = vsw_area_take(area, class, batch, n);
 	if (!n)
 		return VSW_NO_PLACE;
-	while (--n)
-		vsw_cache_give(cache, id, class, batch[n]);
+	for (i = 1; i < n; i++)
+		vsw_cache_give(cache, id, class, batch[i]);
 	return batch[0];
 }
 

@@ -7,6 +7,10 @@
  * There is no lock. Every cell of a magazine changes hands by an exchange of
  * its own, so whoever comes in between, an interrupt, another CPU that drains,
  * or a task that has moved, gets a place or does not, but never one twice.
+ *
+ * The place that was given first is taken first, so that one buffer lies behind
+ * another, as processors expect it. The last one would be cheaper only if the
+ * device, on another CPU, did not have its cache lines.
  */
 #ifndef VIRTIO_SWIOTLB_CACHE_H
 #define VIRTIO_SWIOTLB_CACHE_H
@@ -19,8 +23,8 @@
 enum vsw_area_id { VSW_RECEIVE, VSW_SHARED, VSW_SEND, VSW_AREAS };
 
 struct vsw_magazine {
-	/* How many cells are in use, if nothing came in between: a hint */
-	u32 n;
+	/* Which cells are in use, if nothing came in between: hints */
+	u32 first, n;
 	/* Complements of places: as allocated, all are VSW_NO_PLACE. */
 	u32 cell[];
 };
@@ -65,6 +69,13 @@ static inline u32 vsw_cell_exchange(u32 *cell, u32 place)
 	return ~xchg(cell, ~place);
 }
 
+/* The @n-th after @cell, of a magazine's @limit; @n is no more than that. */
+static inline unsigned int vsw_cell_after(unsigned int cell, unsigned int n,
+					  unsigned int limit)
+{
+	return cell + n < limit ? cell + n : cell + n - limit;
+}
+
 /* @words: those of the CPU whose magazine it is */
 static inline struct vsw_magazine *
 vsw_magazine(const struct vsw_cache *cache, u32 *words, enum vsw_area_id id,
@@ -80,13 +91,18 @@ static __always_inline u32 vsw_cache_pop(struct vsw_cache *cache,
 {
 	u32 *words = raw_cpu_ptr(cache->words);
 	struct vsw_magazine *magazine = vsw_magazine(cache, words, id, class);
+	unsigned int limit = cache->shape[id][class].limit;
+	unsigned int first = READ_ONCE(magazine->first);
 	unsigned int n = READ_ONCE(magazine->n);
 	u32 place = VSW_NO_PLACE;
 
 	if (unlikely(!n))
 		return VSW_NO_PLACE;
-	while (n && place == VSW_NO_PLACE)
-		place = vsw_cell_exchange(&magazine->cell[--n], VSW_NO_PLACE);
+	for (; n && place == VSW_NO_PLACE; n--) {
+		place = vsw_cell_exchange(&magazine->cell[first], VSW_NO_PLACE);
+		first = vsw_cell_after(first, 1, limit);
+	}
+	WRITE_ONCE(magazine->first, first);
 	WRITE_ONCE(magazine->n, n);
 	return place;
 }
@@ -99,10 +115,12 @@ static __always_inline void vsw_cache_give(struct vsw_cache *cache,
 	struct vsw_magazine *magazine = vsw_magazine(cache, words, id, class);
 	unsigned int limit = cache->shape[id][class].limit;
 	unsigned int n = READ_ONCE(magazine->n);
+	unsigned int at;
 
 	if (likely(n < limit)) {
+		at = vsw_cell_after(READ_ONCE(magazine->first), n, limit);
 		/* Who came in between may have left one there. */
-		place = vsw_cell_exchange(&magazine->cell[n], place);
+		place = vsw_cell_exchange(&magazine->cell[at], place);
 		WRITE_ONCE(magazine->n, n + 1);
 	}
 	if (unlikely(place != VSW_NO_PLACE))
