@@ -28,13 +28,14 @@ disk_ready()
 	disk "$1" && echo none >"/sys/block/$(block_of "$1")/queue/scheduler"
 }
 
-# start_load BDF KIND SIZE DEPTH: requests until stop_load.
+# start_load BDF KIND SIZE DEPTH BATCH: requests until stop_load.
 start_load()
 {
 	local name
 	name=$(block_of "$1") || return
 	fio --name=load --filename="/dev/$name" --rw="$2" --bs="$3" \
-		--iodepth="$4" --thread --ioengine=libaio --direct=1 \
+		--iodepth="$4" --iodepth_batch_submit="$5" \
+		--iodepth_batch_complete_min="$5" --thread --ioengine=libaio --direct=1 \
 		--gtod_reduce=1 --norandommap --randrepeat=1 --time_based \
 		--runtime=1d --eta=never >/tmp/fio.log 2>&1 &
 	echo $! >/tmp/fio

@@ -16,21 +16,24 @@ DRIP = 64
 class Disk:
     """Requests of one kind, as many as there is time for.
 
+    batch  so many are handed over in one call, and awaited together
+
     They are counted by QEMU, while the guest is stopped.
     """
 
     unit = 'request'
 
-    def __init__(self, name, title, rw, size, depth):
+    def __init__(self, name, title, rw, size, depth, batch=1):
         self.name = name
         self.title = title
         self.rw = rw
         self.size = size
         self.depth = depth
+        self.batch = batch
 
     def start(self, guest):
         guest.do(f"start_load {guest.address('disk')} {self.rw} {self.size} "
-                 f'{self.depth}')
+                 f'{self.depth} {self.batch}')
 
     def begin(self, guest):
         guest.go_on()
@@ -101,8 +104,12 @@ class Stream:
 
 
 DISKS = (
-    Disk('read-4k', '4 KiB random read, QD16', 'randread', '4k', 16),
-    Disk('write-4k', '4 KiB random write, QD16', 'randwrite', '4k', 16),
+    Disk('read-4k', '4 KiB random read, QD16', 'randread', '4k', 16, 16),
+    Disk('write-4k', '4 KiB random write, QD16', 'randwrite', '4k', 16, 16),
+    Disk('read-4k-single', '4 KiB random read, QD16, one by one', 'randread',
+         '4k', 16),
+    Disk('write-4k-single', '4 KiB random write, QD16, one by one',
+         'randwrite', '4k', 16),
     Disk('read-128k', '128 KiB sequential read, QD16', 'read', '128k', 16),
     Disk('write-128k', '128 KiB sequential write, QD16', 'write', '128k', 16))
 

@@ -21,9 +21,10 @@ WINDOWS = (1, 2, 4)
 class Effort:
     """How much is done."""
 
-    def __init__(self, ways, rounds, disks=loads.DISKS, counted=None, mib=0,
-                 net_rounds=0, requests=0, windows=(), busy=0):
+    def __init__(self, ways, boots, rounds, disks=loads.DISKS, counted=None,
+                 mib=0, net_rounds=0, requests=0, windows=(), busy=0):
         self.ways = ways
+        self.boots = boots
         self.counted = counted or ways
         self.rounds = rounds
         self.disks = disks
@@ -34,10 +35,10 @@ class Effort:
         self.busy = busy
 
 
-FULL = Effort(variants.USUAL, 30, mib=64, net_rounds=20, requests=16000,
+FULL = Effort(variants.USUAL, 3, 12, mib=64, net_rounds=7, requests=16000,
               windows=WINDOWS, busy=40000)
-QUICK = Effort(variants.USUAL, 12, mib=32, net_rounds=4, requests=4000)
-SMOKE = Effort(variants.SMOKE, 1, disks=loads.DISKS[:1],
+QUICK = Effort(variants.USUAL, 1, 12, mib=32, net_rounds=4, requests=4000)
+SMOKE = Effort(variants.SMOKE, 1, 1, disks=loads.DISKS[:1],
                counted=(variants.PLAIN, variants.WINDOW), requests=500)
 
 
@@ -74,7 +75,8 @@ class Run(Journal):
         sizes = [variants.Window(f'window-{mib}', f'a window of {mib} MiB',
                                  f'{mib}M') for mib in self.effort.windows]
         peer = self.start_peer(stack, sizes) if self.effort.mib else None
-        self.take_turns(peer)
+        for boot in range(self.effort.boots):
+            self.take_turns(peer, last=boot == self.effort.boots - 1)
         self.count()
         if peer and peer.is_up:
             self.try_sizes(peer, sizes)
@@ -90,7 +92,7 @@ class Run(Journal):
             peer.settle()
         return peer if peer.is_up else None
 
-    def take_turns(self, peer):
+    def take_turns(self, peer, last):
         images = {}
         crew = []
         for way in self.ways:
@@ -109,7 +111,8 @@ class Run(Journal):
             self.say('data compared')
             for load in self.effort.disks:
                 self.take(crew, load, self.effort.rounds)
-            self.ask_driver(crew, self.take_held)
+            if last:
+                self.ask_driver(crew, self.take_held)
             if peer:
                 talking = [g for g in crew if not g.variant.no_card]
                 for load in loads.streams(peer, self.effort.mib):
@@ -119,8 +122,8 @@ class Run(Journal):
     def take(self, crew, load, rounds):
         if not self.may_begin(load.title):
             return
-        result = turns.take(crew, load, rounds, self)
-        self.results[load.name] = result
+        result = self.results.setdefault(load.name, turns.Result(load))
+        turns.take(crew, result, rounds, self)
         pair = result.pair()
         self.say(f'{load.title}: A/A '
                  + (f'{pair.median:.3f}' if pair else 'missing')

@@ -33,20 +33,25 @@ class Ratio:
 
 
 class Result:
-    """The figures of one load: {variant: [seconds an operation]}.
+    """What each round of one load took: {variant: seconds an operation}."""
 
-    All variants have as many; one that failed has none.
-    """
-
-    def __init__(self, load, figures):
+    def __init__(self, load):
         self.load = load
-        self.figures = figures
+        self.rounds = []
+
+    def names(self):
+        return list(dict.fromkeys(n for costs in self.rounds for n in costs))
+
+    def figures(self, *names):
+        """Of the rounds in which all of these took part, a list for each."""
+        shared = [costs for costs in self.rounds
+                  if all(name in costs for name in names)]
+        return [[costs[name] for costs in shared] for name in names]
 
     def faster(self, than, name='window'):
         """The rounds' ratios, above 1 if `name` is faster; None without."""
-        if not self.figures.get(than) or not self.figures.get(name):
-            return None
-        return Ratio(self.figures[than], self.figures[name])
+        others, own = self.figures(than, name)
+        return Ratio(others, own) if own else None
 
     def pair(self):
         return self.faster('again', 'plain')
@@ -63,10 +68,9 @@ class Result:
             'microseconds': {
                 name: {'quartiles': quartiles([1e6 * x for x in got]),
                        'rounds': [1e6 * x for x in got]}
-                for name, got in self.figures.items()},
+                for name in self.names() for got in self.figures(name)},
             'window_is_faster': {
-                name: self.faster(name).as_json()
-                for name in self.figures
+                name: self.faster(name).as_json() for name in self.names()
                 if name != 'window' and self.faster(name)}}
 
 
@@ -74,13 +78,13 @@ def up(guests):
     return [guest for guest in guests if guest.is_up]
 
 
-def take(guests, load, rounds, run):
-    """One result; the first round only warms up."""
+def take(guests, result, rounds, run):
+    """Rounds are added to the result; the first only warms up."""
+    load = result.load
     for guest in up(guests):
         with run.risk(f'{load.title}: {guest.variant.title}', guest):
             load.begin(guest)
             load.turn(guest)
-    result = Result(load, {guest.variant.name: [] for guest in up(guests)})
     for _ in range(1 + MORE):
         take_rounds(guests, result, rounds, run)
         if result.valid() or not run.in_time():
@@ -88,19 +92,16 @@ def take(guests, load, rounds, run):
     for guest in up(guests):
         with run.risk(f'{load.title}: {guest.variant.title}', guest):
             load.end(guest)
-    return result
 
 
 def take_rounds(guests, result, rounds, run):
     load = result.load
     for done in range(rounds):
+        costs = {}
         # Nobody always follows the same one.
         first = done % len(guests)
         for guest in up(guests[first:] + guests[:first]):
             with run.risk(f'{load.title}: {guest.variant.title}', guest):
-                figure = load.turn(guest)
-                result.figures[guest.variant.name].append(figure)
-        for guest in guests:
-            if not guest.is_up:
-                result.figures.pop(guest.variant.name, None)
+                costs[guest.variant.name] = load.turn(guest)
+        result.rounds.append(costs)
         run.say(f'{load.title}: round {done + 1} of {rounds}', fleeting=True)
