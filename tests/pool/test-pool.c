@@ -433,6 +433,26 @@ static void nothing_is_lost_in_caches(void)
     }
 }
 
+static void buffers_of_a_queue_follow_each_other_upwards(void)
+{
+    Window *window = window_new(64 * MIB);
+    size_t queue[8], last = 0;
+    unsigned i, at, back = 0;
+
+    for (i = 0; i < 640; i++) {
+        at = i % G_N_ELEMENTS(queue);
+        if (i >= G_N_ELEMENTS(queue)) {
+            give(window, queue[at], 1526, 1);
+        }
+        queue[at] = take(window, 1526, DMA_TO_DEVICE, 1);
+        back += queue[at] < last;
+        last = queue[at];
+    }
+    /* It starts anew when all that was cached has had its turn. */
+    g_assert_cmpuint(back, <=, 640 / 32);
+    window_free(window);
+}
+
 static void each_direction_has_a_reserve(void)
 {
     enum dma_data_direction dir[] = { DMA_FROM_DEVICE, DMA_TO_DEVICE };
@@ -718,6 +738,7 @@ int main(int argc, char **argv)
     TEST(rings_are_not_unmapped);
     TEST(mapped_buffer_is_known);
     TEST(nothing_is_lost_in_caches);
+    TEST(buffers_of_a_queue_follow_each_other_upwards);
     TEST(each_direction_has_a_reserve);
     TEST(queue_of_128_reads_fits_1_MiB);
     TEST(without_memory_slots_are_refused_and_nothing_breaks);
