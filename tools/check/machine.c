@@ -1,0 +1,381 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * QEMU is asked by QMP for each device, whatever the bus that it sits on. A
+ * device whose state cannot be read is trouble, never one that is left out.
+ */
+
+#include <string.h>
+#include "check.h"
+#include "machine.h"
+
+/* Devices come and go while one asks. */
+#define ATTEMPTS 3
+#define MAX_BUSES 32
+
+#define PERIPHERAL "/machine/peripheral/"
+
+typedef struct Machine {
+    Qmp *qmp;
+    /* The answer to query-pci, or NULL if there is no PCI */
+    JsonValue *pci;
+} Machine;
+
+static JsonValue *get_property(Machine *machine, const char *path,
+                               const char *name, GError **error)
+{
+    g_autofree char *quoted = json_quote(path);
+    g_autofree char *arguments =
+        g_strdup_printf("{\"path\": %s, \"property\": \"%s\"}", quoted, name);
+
+    return qmp_execute(machine->qmp, "qom-get", arguments, error);
+}
+
+static void set_odd(GError **error, const char *path, const char *name)
+{
+    g_set_error(error, CHECK_ERROR, CHECK_ERROR_TROUBLE,
+                "QMP: property '%s' of %s is not of the kind it should be; "
+                "see that the peer is QEMU with swiotlb properties", name,
+                path);
+}
+
+static char *get_string(Machine *machine, const char *path, const char *name,
+                        GError **error)
+{
+    g_autoptr(JsonValue) answer = get_property(machine, path, name, error);
+    const char *text = json_string(json_get(answer, "return"));
+
+    if (answer && !text) {
+        set_odd(error, path, name);
+    }
+    return g_strdup(text);
+}
+
+static bool get_bool(Machine *machine, const char *path, const char *name,
+                     bool *result, GError **error)
+{
+    g_autoptr(JsonValue) answer = get_property(machine, path, name, error);
+
+    if (!answer) {
+        return false;
+    }
+    if (!json_bool(json_get(answer, "return"), result)) {
+        set_odd(error, path, name);
+        return false;
+    }
+    return true;
+}
+
+static bool get_uint(Machine *machine, const char *path, const char *name,
+                     guint64 *result, GError **error)
+{
+    g_autoptr(JsonValue) answer = get_property(machine, path, name, error);
+
+    if (!answer) {
+        return false;
+    }
+    if (!json_uint(json_get(answer, "return"), result)) {
+        set_odd(error, path, name);
+        return false;
+    }
+    return true;
+}
+
+static bool has_property(Machine *machine, const char *path, const char *name,
+                         bool *result, GError **error)
+{
+    g_autofree char *quoted = json_quote(path);
+    g_autofree char *arguments = g_strdup_printf("{\"path\": %s}", quoted);
+    g_autoptr(JsonValue) answer = qmp_execute(machine->qmp, "qom-list",
+                                              arguments, error);
+    const JsonValue *list = json_get(answer, "return");
+    unsigned i;
+
+    *result = false;
+    if (answer && !json_is_array(list)) {
+        set_odd(error, path, "(all)");
+        return false;
+    }
+    for (i = 0; i < json_length(list); i++) {
+        if (!g_strcmp0(json_string(json_get(json_at(list, i), "name")),
+                       name)) {
+            *result = true;
+        }
+    }
+    return answer;
+}
+
+/* The device whose bus an object sits on */
+static char *owner_of_bus(Machine *machine, const char *path, GError **error)
+{
+    g_autofree char *bus = get_string(machine, path, "parent_bus", error);
+
+    if (bus && !strchr(bus, '/')) {
+        set_odd(error, path, "parent_bus");
+        return NULL;
+    }
+    return bus ? g_path_get_dirname(bus) : NULL;
+}
+
+/* NULL if it was given none */
+static const char *id_of(const char *path)
+{
+    const char *id = path + strlen(PERIPHERAL);
+
+    return g_str_has_prefix(path, PERIPHERAL) && *id && !strchr(id, '/') ?
+           id : NULL;
+}
+
+static const JsonValue *find_by_id(const JsonValue *devices, const char *id,
+                                   unsigned depth)
+{
+    unsigned i;
+
+    for (i = 0; i < json_length(devices) && depth < MAX_BUSES; i++) {
+        const JsonValue *device = json_at(devices, i);
+        const JsonValue *below;
+
+        if (!g_strcmp0(json_string(json_get(device, "qdev_id")), id)) {
+            return device;
+        }
+        below = json_get(json_get(device, "pci_bridge"), "devices");
+        below = find_by_id(below, id, depth + 1);
+        if (below) {
+            return below;
+        }
+    }
+    return NULL;
+}
+
+static const JsonValue *find_by_place(const JsonValue *devices, guint64 devfn)
+{
+    unsigned i;
+
+    for (i = 0; i < json_length(devices); i++) {
+        const JsonValue *device = json_at(devices, i);
+        guint64 slot, function;
+
+        if (json_uint(json_get(device, "slot"), &slot) &&
+            json_uint(json_get(device, "function"), &function) &&
+            slot == devfn >> 3 && function == (devfn & 7)) {
+            return device;
+        }
+    }
+    return NULL;
+}
+
+/*
+ * query-pci's view of a device, or NULL if it has none. Without an id it is
+ * known by its bus, and that by the bridge above.
+ */
+static const JsonValue *find_pci(Machine *machine, const char *path,
+                                 unsigned depth)
+{
+    const JsonValue *roots = json_get(machine->pci, "return");
+    const char *id = id_of(path);
+    g_autofree char *owner = NULL;
+    const JsonValue *above;
+    const JsonValue *found = NULL;
+    guint64 devfn;
+    unsigned i;
+
+    for (i = 0; id && !found && i < json_length(roots); i++) {
+        found = find_by_id(json_get(json_at(roots, i), "devices"), id, 0);
+    }
+    if (found || depth == MAX_BUSES ||
+        !get_uint(machine, path, "addr", &devfn, NULL)) {
+        return found;
+    }
+    owner = owner_of_bus(machine, path, NULL);
+    above = owner ? find_pci(machine, owner, depth + 1) : NULL;
+    if (above) {
+        return find_by_place(json_get(json_get(above, "pci_bridge"),
+                                      "devices"), devfn);
+    }
+    return json_length(roots) == 1 ?
+           find_by_place(json_get(json_at(roots, 0), "devices"), devfn) : NULL;
+}
+
+static char *format_address(const JsonValue *pci)
+{
+    guint64 bus, slot, function;
+
+    if (!json_uint(json_get(pci, "bus"), &bus) ||
+        !json_uint(json_get(pci, "slot"), &slot) ||
+        !json_uint(json_get(pci, "function"), &function) ||
+        bus > 255 || slot > 31 || function > 7) {
+        return NULL;
+    }
+    return g_strdup_printf("0000:%02x:%02x.%x", (unsigned)bus, (unsigned)slot,
+                           (unsigned)function);
+}
+
+static bool lists(const JsonValue *names, const char *prefix)
+{
+    unsigned i;
+
+    for (i = 0; i < json_length(names); i++) {
+        const char *name = json_string(json_at(names, i));
+
+        if (name && g_str_has_prefix(name, prefix)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool read_status(Machine *machine, const char *path, Device *device,
+                        GError **error)
+{
+    g_autofree char *quoted = json_quote(path);
+    g_autofree char *arguments = g_strdup_printf("{\"path\": %s}", quoted);
+    g_autoptr(JsonValue) answer = qmp_execute(machine->qmp,
+                                              "x-query-virtio-status",
+                                              arguments, error);
+    const JsonValue *status = json_get(answer, "return");
+    const JsonValue *bits = json_get(json_get(status, "status"), "statuses");
+    const JsonValue *features =
+        json_get(json_get(status, "guest-features"), "transports");
+
+    if (!answer) {
+        return false;
+    }
+    if (!json_bool(json_get(status, "broken"), &device->broken) ||
+        !json_is_array(bits) || !json_is_array(features)) {
+        set_odd(error, path, "status");
+        return false;
+    }
+    device->negotiated = lists(features, "VIRTIO_F_SWIOTLB:") &&
+                         lists(bits, "VIRTIO_CONFIG_S_FEATURES_OK:");
+    return true;
+}
+
+/* A backend of the user's decides how large the window is. */
+static bool read_size(Machine *machine, Device *device, GError **error)
+{
+    g_autofree char *memdev = get_string(machine, device->path,
+                                         "swiotlb-memdev", error);
+    g_autofree char *backend = NULL;
+
+    if (!memdev) {
+        return false;
+    }
+    backend = g_strdup_printf("/objects/%s", memdev);
+    return *memdev ? get_uint(machine, backend, "size", &device->size, error)
+                   : get_uint(machine, device->path, "swiotlb-size",
+                              &device->size, error);
+}
+
+static bool read_window(Machine *machine, Device *device, GError **error)
+{
+    const char *path = device->path;
+
+    return get_bool(machine, path, "swiotlb", &device->enabled, error) &&
+           (!device->enabled ||
+            (get_bool(machine, path, "swiotlb-required", &device->required,
+                      error) &&
+             get_uint(machine, path, "swiotlb-bar", &device->bar, error) &&
+             get_uint(machine, path, "swiotlb-rejected", &device->rejected,
+                      error) &&
+             read_size(machine, device, error)));
+}
+
+static bool read_device(Machine *machine, Report *report, const char *path,
+                        GError **error)
+{
+    g_autofree char *proxy = owner_of_bus(machine, path, error);
+    g_autofree char *type = NULL;
+    Device *device;
+
+    if (!proxy) {
+        return false;
+    }
+    type = get_string(machine, proxy, "type", error);
+    if (!type) {
+        return false;
+    }
+    device = device_new(id_of(proxy) ?: proxy, type);
+    device->path = g_strdup(proxy);
+    g_ptr_array_add(report->devices, device);
+    if (!has_property(machine, proxy, "swiotlb", &device->capable, error) ||
+        (device->capable && !read_window(machine, device, error)) ||
+        !read_status(machine, path, device, error)) {
+        return false;
+    }
+    if (machine->pci) {
+        device->address = format_address(find_pci(machine, proxy, 0));
+    }
+    return true;
+}
+
+static bool read_list(Machine *machine, const JsonValue *list, Report *report,
+                      GError **error)
+{
+    unsigned i;
+
+    if (!json_is_array(list)) {
+        g_set_error(error, CHECK_ERROR, CHECK_ERROR_TROUBLE,
+                    "QMP: the answer to x-query-virtio is no list; see that "
+                    "the peer is QEMU");
+        return false;
+    }
+    for (i = 0; i < json_length(list); i++) {
+        const char *path = json_string(json_get(json_at(list, i), "path"));
+
+        if (!path) {
+            g_set_error(error, CHECK_ERROR, CHECK_ERROR_TROUBLE,
+                        "QMP: a device of x-query-virtio has no 'path'; see "
+                        "that the peer is QEMU");
+            return false;
+        }
+        if (!read_device(machine, report, path, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_once(Qmp *qmp, Report *report, GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+    g_autoptr(JsonValue) list = qmp_execute(qmp, "x-query-virtio", NULL,
+                                            &reason);
+    g_autoptr(JsonValue) pci = NULL;
+    Machine machine = { .qmp = qmp };
+
+    if (!list) {
+        /* This is how QEMU says that the list is empty. */
+        if (g_str_has_suffix(reason->message, ": No virtio devices found")) {
+            return true;
+        }
+        g_propagate_error(error, g_steal_pointer(&reason));
+        return false;
+    }
+    pci = qmp_execute(qmp, "query-pci", NULL, &reason);
+    if (!pci && !g_error_matches(reason, CHECK_ERROR, CHECK_ERROR_ANSWER)) {
+        g_propagate_error(error, g_steal_pointer(&reason));
+        return false;
+    }
+    machine.pci = pci;
+    return read_list(&machine, json_get(list, "return"), report, error);
+}
+
+bool machine_read(Qmp *qmp, Report *report, GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+    int i;
+
+    report->running = true;
+    for (i = 0; i < ATTEMPTS; i++) {
+        g_clear_error(&reason);
+        report_clear(report);
+        if (read_once(qmp, report, &reason)) {
+            return true;
+        }
+        if (!g_error_matches(reason, CHECK_ERROR, CHECK_ERROR_ANSWER)) {
+            break;
+        }
+    }
+    g_propagate_error(error, g_steal_pointer(&reason));
+    return false;
+}
