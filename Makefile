@@ -21,7 +21,7 @@ qemu guest stock: $(BUILD)/config.status
 	@$(NINJA) --quiet $@-is-built
 
 docs: $(BUILD)/config.status
-	@$(NINJA) --quiet docs-are-built
+	@$(NINJA) --quiet docs-are-built man-is-built
 	@echo 'The manual is $(BUILD)/docs/index.html'
 
 # No more than the demonstration needs: it should not keep a newcomer waiting.
@@ -56,7 +56,8 @@ install: $(BUILD)/config.status
 clean:
 	@if [ -f $(BUILD)/qemu/build.ninja ]; then \
 		ninja -C $(BUILD)/qemu -t clean >/dev/null; fi
-	rm -rf $(BUILD)/guest $(BUILD)/stock $(BUILD)/docs $(BUILD)/meson-logs
+	rm -rf $(BUILD)/guest $(BUILD)/stock $(BUILD)/docs $(BUILD)/man \
+		$(BUILD)/meson-logs
 
 distclean:
 	@if [ -e $(BUILD)/configure ]; then \

@@ -22,6 +22,9 @@ nitpicky = True
 html_show_sphinx = False
 html_copy_source = False
 
+man_pages = [('man/virtio-swiotlb-check', 'virtio-swiotlb-check',
+              'tell whether virtio devices are confined', [], 1)]
+
 try:
     import sphinx_rtd_theme  # noqa: F401, pylint: disable=unused-import
     extensions.append('sphinx_rtd_theme')

@@ -247,9 +247,8 @@ static void add_json(Report *report, const char *text,
     Device *device;
 
     if (!driver) {
-        g_ptr_array_add(report->problems,
-                        g_strdup("qemu:commandline: a -device of JSON cannot "
-                                 "be read; correct it"));
+        report_problem(report, "qemu:commandline: a -device of JSON cannot be "
+                       "read; correct it");
         return;
     }
     if (!is_virtio(driver)) {
@@ -277,10 +276,9 @@ void arguments_add_devices(Report *report, const GPtrArray *arguments)
         } else if (text) {
             add_words(report, text, arguments);
         } else if (g_strv_contains(opaque_options, option)) {
-            g_ptr_array_add(report->problems, g_strdup_printf(
-                "qemu:commandline: what %s does to virtio devices cannot be "
-                "told; use -device, or check the domain while it runs",
-                option));
+            report_problem(report, "qemu:commandline: what %s does to virtio "
+                           "devices cannot be told; use -device, or check "
+                           "the domain while it runs", option);
         }
     }
 }

@@ -4,6 +4,7 @@
  * When a device counts as confined
  */
 
+#include <stdarg.h>
 #include "check.h"
 #include "device.h"
 
@@ -72,6 +73,15 @@ Device *report_find(const Report *report, const char *id)
         }
     }
     return NULL;
+}
+
+void report_problem(Report *report, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    g_ptr_array_add(report->problems, g_strdup_vprintf(format, arguments));
+    va_end(arguments);
 }
 
 void report_clear(Report *report)

@@ -54,6 +54,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Report, report_free)
 /* The device with that id or path, or NULL */
 Device *report_find(const Report *report, const char *id);
 
+void G_GNUC_PRINTF(2, 3) report_problem(Report *report, const char *format,
+                                        ...);
+
 /* Forget the devices. */
 void report_clear(Report *report);
 

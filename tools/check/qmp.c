@@ -29,9 +29,11 @@ struct Qmp {
     bool escaped;
 };
 
-static void set_trouble(GError **error, const char *reason)
+static void set_closed(GError **error)
 {
-    g_set_error(error, CHECK_ERROR, CHECK_ERROR_TROUBLE, "QMP: %s", reason);
+    g_set_error(error, CHECK_ERROR, CHECK_ERROR_TROUBLE,
+                "QMP: the peer closed the connection; see that the socket is "
+                "a QMP monitor (-qmp) and QEMU still runs");
 }
 
 static bool wait_until(Qmp *qmp, short events, GError **error)
@@ -46,7 +48,8 @@ static bool wait_until(Qmp *qmp, short events, GError **error)
     if (got > 0) {
         return true;
     }
-    set_trouble(error, "no answer in time; see that nobody else is connected, "
+    g_set_error(error, CHECK_ERROR, CHECK_ERROR_TROUBLE,
+                "QMP: no answer in time; see that nobody else is connected, "
                 "as a QMP socket serves one at a time, or use a longer "
                 "--timeout");
     return false;
@@ -64,8 +67,7 @@ static bool say(Qmp *qmp, const char *text, GError **error)
         }
         sent = send(qmp->fd, text, left, MSG_NOSIGNAL);
         if (sent < 0 && errno != EINTR && errno != EAGAIN) {
-            set_trouble(error, "the peer closed the connection; see that the "
-                        "socket is a QMP monitor (-qmp)");
+            set_closed(error);
             return false;
         }
         if (sent > 0) {
@@ -110,8 +112,9 @@ static bool hear(Qmp *qmp, GError **error)
     ssize_t got;
 
     if (qmp->buffer->len > MAX_MESSAGE) {
-        set_trouble(error, "the peer says too much for a QMP monitor; see "
-                    "that the socket is one (-qmp)");
+        g_set_error(error, CHECK_ERROR, CHECK_ERROR_TROUBLE,
+                    "QMP: the peer says too much for a QMP monitor; see that "
+                    "the socket is one (-qmp)");
         return false;
     }
     if (!wait_until(qmp, POLLIN, error)) {
@@ -122,8 +125,7 @@ static bool hear(Qmp *qmp, GError **error)
         return true;
     }
     if (got <= 0) {
-        set_trouble(error, "the peer closed the connection; see that the "
-                    "socket is a QMP monitor (-qmp) and QEMU still runs");
+        set_closed(error);
         return false;
     }
     g_string_append_len(qmp->buffer, data, got);
@@ -221,8 +223,9 @@ static bool greet(Qmp *qmp, GError **error)
         return false;
     }
     if (!json_get(greeting, "QMP")) {
-        set_trouble(error, "the peer's greeting has no 'QMP'; see that the "
-                    "socket is a QMP monitor (-qmp)");
+        g_set_error(error, CHECK_ERROR, CHECK_ERROR_TROUBLE,
+                    "QMP: the peer does not speak QMP (%s); see that the "
+                    "socket is a QMP monitor (-qmp)", "no greeting");
         return false;
     }
     answer = qmp_execute(qmp, "qmp_capabilities", NULL, error);
