@@ -5,10 +5,12 @@
 
 BUILD ?= build
 NINJA = ninja -C $(BUILD)
+PLACES = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' KVER='$(KVER)'
 
 .DEFAULT_GOAL = all
-.PHONY: all bench bench-guest bench-scale demo check install docs clean \
-	distclean help qemu guest stock check-static check-semantic-patches
+.PHONY: all bench bench-guest bench-scale demo check install uninstall docs \
+	clean distclean help qemu guest stock check-static \
+	check-semantic-patches
 
 # A failed configure leaves no config.status; run it again then.
 $(BUILD)/config.status:
@@ -51,7 +53,12 @@ bench-guest: all
 	@tests/bench/guest/bench --build $(BUILD) $(BENCH_FLAGS)
 
 install: $(BUILD)/config.status
-	@scripts/install $(BUILD)
+	@$(NINJA) --quiet qemu-is-built man-is-built \
+		tools/check/virtio-swiotlb-check
+	@$(PLACES) scripts/install $(BUILD)
+
+uninstall: $(BUILD)/config.status
+	@$(PLACES) scripts/install --remove $(BUILD)
 
 clean:
 	@if [ -f $(BUILD)/qemu/build.ninja ]; then \
@@ -78,8 +85,10 @@ help:
 	@echo '                  into SCALE_FLAGS, such as SCALE_FLAGS=--quick'
 	@echo 'make bench-guest  measure what the guest driver costs; BENCH_FLAGS='
 	@echo '                  has options, such as BENCH_FLAGS=--quick'
-	@echo 'make install      install QEMU, the guest module and the manual'
-	@echo '                  (DESTDIR is honoured, configure --prefix= too)'
+	@echo "make install      install QEMU beside the system's, the checker, the guest"
+	@echo '                  module and the manual (DESTDIR and PREFIX are honoured,'
+	@echo '                  configure --prefix= too)'
+	@echo 'make uninstall    remove what was installed'
 	@echo 'make docs         build the manual'
 	@echo 'make clean        remove what was built'
 	@echo 'make distclean    remove the build folder'
