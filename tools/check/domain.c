@@ -154,6 +154,9 @@ static char *type_of(const XmlDevice *xml)
     if (!is_on_pci(xml)) {
         return g_strconcat(stem, "-device", NULL);
     }
+    if (g_str_equal(stem, "virtio-gpu") && is(xml, "model@primary", "yes")) {
+        return g_strdup("virtio-vga");
+    }
     return g_strconcat(stem, "-pci", suffix_of(xml), NULL);
 }
 

@@ -360,6 +360,13 @@ static bool read_once(Qmp *qmp, Report *report, GError **error)
     return read_list(&machine, json_get(list, "return"), report, error);
 }
 
+static int compare_ids(const void *one, const void *other)
+{
+    const Device *const *devices[] = { one, other };
+
+    return strcmp((*devices[0])->id, (*devices[1])->id);
+}
+
 bool machine_read(Qmp *qmp, Report *report, GError **error)
 {
     g_autoptr(GError) reason = NULL;
@@ -370,6 +377,7 @@ bool machine_read(Qmp *qmp, Report *report, GError **error)
         g_clear_error(&reason);
         report_clear(report);
         if (read_once(qmp, report, &reason)) {
+            g_ptr_array_sort(report->devices, compare_ids);
             return true;
         }
         if (!g_error_matches(reason, CHECK_ERROR, CHECK_ERROR_ANSWER)) {
