@@ -104,7 +104,8 @@ static void options_clear(Options *options)
 
 static Report *check_socket(const char *path, gint64 deadline, GError **error)
 {
-    g_autoptr(Report) report = report_new(path);
+    g_autofree char *name = g_filename_display_name(path);
+    g_autoptr(Report) report = report_new(name);
     g_autoptr(Qmp) qmp = NULL;
 
     if (g_str_has_prefix(path, "unix:")) {
@@ -159,8 +160,8 @@ static void allow(Report *report, char **allowed)
         if (device) {
             device->allowed = true;
         } else {
-            fprintf(stderr, "virtio-swiotlb-check: warning: --allow: there "
-                    "is no virtio device '%s'; drop it\n", *allowed);
+            report_say("warning: --allow: there is no virtio device '%s'; "
+                       "drop it", *allowed);
         }
     }
 }

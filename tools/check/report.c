@@ -235,7 +235,7 @@ static const char *reason_of(const Device *device)
     return "swiotlb is off; set swiotlb=on";
 }
 
-static void G_GNUC_PRINTF(1, 2) print_fault(const char *format, ...)
+void report_say(const char *format, ...)
 {
     g_autofree char *line = NULL;
     g_autofree char *safe = NULL;
@@ -257,19 +257,19 @@ unsigned report_print_faults(const Report *report)
         const Device *device = g_ptr_array_index(report->devices, i);
 
         if (!device_is_confined(device) && !device->allowed) {
-            print_fault("device '%s' is not confined: %s, or except it with "
-                        "--allow", device->id, reason_of(device));
+            report_say("device '%s' is not confined: %s, or except it with "
+                       "--allow", device->id, reason_of(device));
             faults++;
         }
     }
     for (i = 0; i < report->unmatched->len; i++) {
-        print_fault("qemu:override: alias '%s' is no device's, so its "
-                    "properties reach none; correct it, or give that device "
-                    "an <alias name=>",
-                    (char *)g_ptr_array_index(report->unmatched, i));
+        report_say("qemu:override: alias '%s' is no device's, so its "
+                   "properties reach none; correct it, or give that device "
+                   "an <alias name=>",
+                   (char *)g_ptr_array_index(report->unmatched, i));
     }
     for (i = 0; i < report->problems->len; i++) {
-        print_fault("%s", (char *)g_ptr_array_index(report->problems, i));
+        report_say("%s", (char *)g_ptr_array_index(report->problems, i));
     }
     return faults;
 }

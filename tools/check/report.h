@@ -15,4 +15,7 @@ void report_print_json(const Report *report);
 /* A line for each thing that is not as it should be; how many there are */
 unsigned report_print_faults(const Report *report);
 
+/* One line on standard error, with the program's name */
+void G_GNUC_PRINTF(1, 2) report_say(const char *format, ...);
+
 #endif
