@@ -66,7 +66,7 @@ def run(build, *arguments, **options):
 
 def with_sanitizers(folder):
     """(path, what the compiler said) of a build that finds its own errors."""
-    glib = subprocess.run(['pkg-config', '--cflags', '--libs', 'glib-2.0'],
+    glib = subprocess.run(['pkg-config', '--cflags', '--libs', 'json-glib-1.0'],
                           check=True, capture_output=True, text=True)
     program = folder / f'{NAME}-sanitized'
     result = subprocess.run(

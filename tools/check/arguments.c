@@ -6,7 +6,7 @@
 
 #include <string.h>
 #include "arguments.h"
-#include "json.h"
+#include "node.h"
 
 #define DEFAULT_SIZE (64 << 20)
 
@@ -219,17 +219,17 @@ static void add_words(Report *report, const char *text,
     }
 }
 
-static void apply_json(Device *device, const JsonValue *object,
+static void apply_json(Device *device, JsonNode *object,
                        const char *name)
 {
-    const JsonValue *value = json_get(object, name);
-    const char *text = json_string(value);
+    JsonNode *value = node_get(object, name);
+    const char *text = node_string(value);
     guint64 number;
     bool truth;
 
-    if (json_bool(value, &truth)) {
+    if (node_bool(value, &truth)) {
         arguments_apply(device, name, truth ? "on" : "off");
-    } else if (json_uint(value, &number)) {
+    } else if (node_uint(value, &number)) {
         g_autofree char *digits =
             g_strdup_printf("%" G_GUINT64_FORMAT, number);
 
@@ -242,8 +242,8 @@ static void apply_json(Device *device, const JsonValue *object,
 static void add_json(Report *report, const char *text,
                      const GPtrArray *arguments)
 {
-    g_autoptr(JsonValue) object = json_parse(text, strlen(text), NULL);
-    const char *driver = json_string(json_get(object, "driver"));
+    g_autoptr(JsonNode) object = node_parse(text, strlen(text), NULL);
+    const char *driver = node_string(node_get(object, "driver"));
     Device *device;
 
     if (!driver) {
@@ -254,7 +254,7 @@ static void add_json(Report *report, const char *text,
     if (!is_virtio(driver)) {
         return;
     }
-    device = add(report, driver, json_string(json_get(object, "id")),
+    device = add(report, driver, node_string(node_get(object, "id")),
                  arguments);
     if (device->capable) {
         apply_json(device, object, "swiotlb-size");

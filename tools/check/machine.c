@@ -18,13 +18,13 @@
 typedef struct Machine {
     Qmp *qmp;
     /* The answer to query-pci, or NULL if there is no PCI */
-    JsonValue *pci;
+    JsonNode *pci;
 } Machine;
 
-static JsonValue *get_property(Machine *machine, const char *path,
+static JsonNode *get_property(Machine *machine, const char *path,
                                const char *name, GError **error)
 {
-    g_autofree char *quoted = json_quote(path);
+    g_autofree char *quoted = node_quote(path);
     g_autofree char *arguments =
         g_strdup_printf("{\"path\": %s, \"property\": \"%s\"}", quoted, name);
 
@@ -42,8 +42,8 @@ static void set_odd(GError **error, const char *path, const char *name)
 static char *get_string(Machine *machine, const char *path, const char *name,
                         GError **error)
 {
-    g_autoptr(JsonValue) answer = get_property(machine, path, name, error);
-    const char *text = json_string(json_get(answer, "return"));
+    g_autoptr(JsonNode) answer = get_property(machine, path, name, error);
+    const char *text = node_string(node_get(answer, "return"));
 
     if (answer && !text) {
         set_odd(error, path, name);
@@ -54,12 +54,12 @@ static char *get_string(Machine *machine, const char *path, const char *name,
 static bool get_bool(Machine *machine, const char *path, const char *name,
                      bool *result, GError **error)
 {
-    g_autoptr(JsonValue) answer = get_property(machine, path, name, error);
+    g_autoptr(JsonNode) answer = get_property(machine, path, name, error);
 
     if (!answer) {
         return false;
     }
-    if (!json_bool(json_get(answer, "return"), result)) {
+    if (!node_bool(node_get(answer, "return"), result)) {
         set_odd(error, path, name);
         return false;
     }
@@ -69,12 +69,12 @@ static bool get_bool(Machine *machine, const char *path, const char *name,
 static bool get_uint(Machine *machine, const char *path, const char *name,
                      guint64 *result, GError **error)
 {
-    g_autoptr(JsonValue) answer = get_property(machine, path, name, error);
+    g_autoptr(JsonNode) answer = get_property(machine, path, name, error);
 
     if (!answer) {
         return false;
     }
-    if (!json_uint(json_get(answer, "return"), result)) {
+    if (!node_uint(node_get(answer, "return"), result)) {
         set_odd(error, path, name);
         return false;
     }
@@ -84,20 +84,20 @@ static bool get_uint(Machine *machine, const char *path, const char *name,
 static bool has_property(Machine *machine, const char *path, const char *name,
                          bool *result, GError **error)
 {
-    g_autofree char *quoted = json_quote(path);
+    g_autofree char *quoted = node_quote(path);
     g_autofree char *arguments = g_strdup_printf("{\"path\": %s}", quoted);
-    g_autoptr(JsonValue) answer = qmp_execute(machine->qmp, "qom-list",
+    g_autoptr(JsonNode) answer = qmp_execute(machine->qmp, "qom-list",
                                               arguments, error);
-    const JsonValue *list = json_get(answer, "return");
+    JsonNode *list = node_get(answer, "return");
     unsigned i;
 
     *result = false;
-    if (answer && !json_is_array(list)) {
+    if (answer && !node_is_array(list)) {
         set_odd(error, path, "(all)");
         return false;
     }
-    for (i = 0; i < json_length(list); i++) {
-        if (!g_strcmp0(json_string(json_get(json_at(list, i), "name")),
+    for (i = 0; i < node_length(list); i++) {
+        if (!g_strcmp0(node_string(node_get(node_at(list, i), "name")),
                        name)) {
             *result = true;
         }
@@ -126,19 +126,19 @@ static const char *id_of(const char *path)
            id : NULL;
 }
 
-static const JsonValue *find_by_id(const JsonValue *devices, const char *id,
+static JsonNode *find_by_id(JsonNode *devices, const char *id,
                                    unsigned depth)
 {
     unsigned i;
 
-    for (i = 0; i < json_length(devices) && depth < MAX_BUSES; i++) {
-        const JsonValue *device = json_at(devices, i);
-        const JsonValue *below;
+    for (i = 0; i < node_length(devices) && depth < MAX_BUSES; i++) {
+        JsonNode *device = node_at(devices, i);
+        JsonNode *below;
 
-        if (!g_strcmp0(json_string(json_get(device, "qdev_id")), id)) {
+        if (!g_strcmp0(node_string(node_get(device, "qdev_id")), id)) {
             return device;
         }
-        below = json_get(json_get(device, "pci_bridge"), "devices");
+        below = node_get(node_get(device, "pci_bridge"), "devices");
         below = find_by_id(below, id, depth + 1);
         if (below) {
             return below;
@@ -147,16 +147,16 @@ static const JsonValue *find_by_id(const JsonValue *devices, const char *id,
     return NULL;
 }
 
-static const JsonValue *find_by_place(const JsonValue *devices, guint64 devfn)
+static JsonNode *find_by_place(JsonNode *devices, guint64 devfn)
 {
     unsigned i;
 
-    for (i = 0; i < json_length(devices); i++) {
-        const JsonValue *device = json_at(devices, i);
+    for (i = 0; i < node_length(devices); i++) {
+        JsonNode *device = node_at(devices, i);
         guint64 slot, function;
 
-        if (json_uint(json_get(device, "slot"), &slot) &&
-            json_uint(json_get(device, "function"), &function) &&
+        if (node_uint(node_get(device, "slot"), &slot) &&
+            node_uint(node_get(device, "function"), &function) &&
             slot == devfn >> 3 && function == (devfn & 7)) {
             return device;
         }
@@ -168,19 +168,19 @@ static const JsonValue *find_by_place(const JsonValue *devices, guint64 devfn)
  * query-pci's view of a device, or NULL if it has none. Without an id it is
  * known by its bus, and that by the bridge above.
  */
-static const JsonValue *find_pci(Machine *machine, const char *path,
+static JsonNode *find_pci(Machine *machine, const char *path,
                                  unsigned depth)
 {
-    const JsonValue *roots = json_get(machine->pci, "return");
+    JsonNode *roots = node_get(machine->pci, "return");
     const char *id = id_of(path);
     g_autofree char *owner = NULL;
-    const JsonValue *above;
-    const JsonValue *found = NULL;
+    JsonNode *above;
+    JsonNode *found = NULL;
     guint64 devfn;
     unsigned i;
 
-    for (i = 0; id && !found && i < json_length(roots); i++) {
-        found = find_by_id(json_get(json_at(roots, i), "devices"), id, 0);
+    for (i = 0; id && !found && i < node_length(roots); i++) {
+        found = find_by_id(node_get(node_at(roots, i), "devices"), id, 0);
     }
     if (found || depth == MAX_BUSES ||
         !get_uint(machine, path, "addr", &devfn, NULL)) {
@@ -189,20 +189,20 @@ static const JsonValue *find_pci(Machine *machine, const char *path,
     owner = owner_of_bus(machine, path, NULL);
     above = owner ? find_pci(machine, owner, depth + 1) : NULL;
     if (above) {
-        return find_by_place(json_get(json_get(above, "pci_bridge"),
+        return find_by_place(node_get(node_get(above, "pci_bridge"),
                                       "devices"), devfn);
     }
-    return json_length(roots) == 1 ?
-           find_by_place(json_get(json_at(roots, 0), "devices"), devfn) : NULL;
+    return node_length(roots) == 1 ?
+           find_by_place(node_get(node_at(roots, 0), "devices"), devfn) : NULL;
 }
 
-static char *format_address(const JsonValue *pci)
+static char *format_address(JsonNode *pci)
 {
     guint64 bus, slot, function;
 
-    if (!json_uint(json_get(pci, "bus"), &bus) ||
-        !json_uint(json_get(pci, "slot"), &slot) ||
-        !json_uint(json_get(pci, "function"), &function) ||
+    if (!node_uint(node_get(pci, "bus"), &bus) ||
+        !node_uint(node_get(pci, "slot"), &slot) ||
+        !node_uint(node_get(pci, "function"), &function) ||
         bus > 255 || slot > 31 || function > 7) {
         return NULL;
     }
@@ -210,12 +210,12 @@ static char *format_address(const JsonValue *pci)
                            (unsigned)function);
 }
 
-static bool lists(const JsonValue *names, const char *prefix)
+static bool lists(JsonNode *names, const char *prefix)
 {
     unsigned i;
 
-    for (i = 0; i < json_length(names); i++) {
-        const char *name = json_string(json_at(names, i));
+    for (i = 0; i < node_length(names); i++) {
+        const char *name = node_string(node_at(names, i));
 
         if (name && g_str_has_prefix(name, prefix)) {
             return true;
@@ -227,21 +227,21 @@ static bool lists(const JsonValue *names, const char *prefix)
 static bool read_status(Machine *machine, const char *path, Device *device,
                         GError **error)
 {
-    g_autofree char *quoted = json_quote(path);
+    g_autofree char *quoted = node_quote(path);
     g_autofree char *arguments = g_strdup_printf("{\"path\": %s}", quoted);
-    g_autoptr(JsonValue) answer = qmp_execute(machine->qmp,
+    g_autoptr(JsonNode) answer = qmp_execute(machine->qmp,
                                               "x-query-virtio-status",
                                               arguments, error);
-    const JsonValue *status = json_get(answer, "return");
-    const JsonValue *bits = json_get(json_get(status, "status"), "statuses");
-    const JsonValue *features =
-        json_get(json_get(status, "guest-features"), "transports");
+    JsonNode *status = node_get(answer, "return");
+    JsonNode *bits = node_get(node_get(status, "status"), "statuses");
+    JsonNode *features =
+        node_get(node_get(status, "guest-features"), "transports");
 
     if (!answer) {
         return false;
     }
-    if (!json_bool(json_get(status, "broken"), &device->broken) ||
-        !json_is_array(bits) || !json_is_array(features)) {
+    if (!node_bool(node_get(status, "broken"), &device->broken) ||
+        !node_is_array(bits) || !node_is_array(features)) {
         set_odd(error, path, "status");
         return false;
     }
@@ -308,19 +308,19 @@ static bool read_device(Machine *machine, Report *report, const char *path,
     return true;
 }
 
-static bool read_list(Machine *machine, const JsonValue *list, Report *report,
+static bool read_list(Machine *machine, JsonNode *list, Report *report,
                       GError **error)
 {
     unsigned i;
 
-    if (!json_is_array(list)) {
+    if (!node_is_array(list)) {
         g_set_error(error, CHECK_ERROR, CHECK_ERROR_TROUBLE,
                     "QMP: the answer to x-query-virtio is no list; see that "
                     "the peer is QEMU");
         return false;
     }
-    for (i = 0; i < json_length(list); i++) {
-        const char *path = json_string(json_get(json_at(list, i), "path"));
+    for (i = 0; i < node_length(list); i++) {
+        const char *path = node_string(node_get(node_at(list, i), "path"));
 
         if (!path) {
             g_set_error(error, CHECK_ERROR, CHECK_ERROR_TROUBLE,
@@ -338,9 +338,9 @@ static bool read_list(Machine *machine, const JsonValue *list, Report *report,
 static bool read_once(Qmp *qmp, Report *report, GError **error)
 {
     g_autoptr(GError) reason = NULL;
-    g_autoptr(JsonValue) list = qmp_execute(qmp, "x-query-virtio", NULL,
+    g_autoptr(JsonNode) list = qmp_execute(qmp, "x-query-virtio", NULL,
                                             &reason);
-    g_autoptr(JsonValue) pci = NULL;
+    g_autoptr(JsonNode) pci = NULL;
     Machine machine = { .qmp = qmp };
 
     if (!list) {
@@ -357,7 +357,7 @@ static bool read_once(Qmp *qmp, Report *report, GError **error)
         return false;
     }
     machine.pci = pci;
-    return read_list(&machine, json_get(list, "return"), report, error);
+    return read_list(&machine, node_get(list, "return"), report, error);
 }
 
 static int compare_ids(const void *one, const void *other)

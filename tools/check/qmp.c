@@ -132,13 +132,13 @@ static bool hear(Qmp *qmp, GError **error)
     return true;
 }
 
-static JsonValue *parse_message(const char *text, size_t length,
+static JsonNode *parse_message(const char *text, size_t length,
                                 GError **error)
 {
     g_autoptr(GError) reason = NULL;
-    g_autoptr(JsonValue) message = json_parse(text, length, &reason);
+    g_autoptr(JsonNode) message = node_parse(text, length, &reason);
 
-    if (!json_is_object(message)) {
+    if (!node_is_object(message)) {
         g_set_error(error, CHECK_ERROR, CHECK_ERROR_TROUBLE,
                     "QMP: the peer does not speak QMP (%s); see that the "
                     "socket is a QMP monitor (-qmp)",
@@ -148,9 +148,9 @@ static JsonValue *parse_message(const char *text, size_t length,
     return g_steal_pointer(&message);
 }
 
-static JsonValue *next_message(Qmp *qmp, GError **error)
+static JsonNode *next_message(Qmp *qmp, GError **error)
 {
-    JsonValue *message;
+    JsonNode *message;
 
     while (!find_end(qmp)) {
         if (!hear(qmp, error)) {
@@ -163,21 +163,21 @@ static JsonValue *next_message(Qmp *qmp, GError **error)
     return message;
 }
 
-static JsonValue *ask_socket(Qmp *qmp, const char *request, GError **error)
+static JsonNode *ask_socket(Qmp *qmp, const char *request, GError **error)
 {
     if (!say(qmp, request, error)) {
         return NULL;
     }
     while (true) {
-        g_autoptr(JsonValue) message = next_message(qmp, error);
+        g_autoptr(JsonNode) message = next_message(qmp, error);
 
-        if (!message || !json_get(message, "event")) {
+        if (!message || !node_get(message, "event")) {
             return g_steal_pointer(&message);
         }
     }
 }
 
-static JsonValue *ask_domain(Qmp *qmp, const char *request, GError **error)
+static JsonNode *ask_domain(Qmp *qmp, const char *request, GError **error)
 {
     g_autofree char *text = virsh_run(qmp->virsh, "qemu-monitor-command",
                                       request, error);
@@ -185,13 +185,13 @@ static JsonValue *ask_domain(Qmp *qmp, const char *request, GError **error)
     return text ? parse_message(text, strlen(text), error) : NULL;
 }
 
-JsonValue *qmp_execute(Qmp *qmp, const char *command, const char *arguments,
+JsonNode *qmp_execute(Qmp *qmp, const char *command, const char *arguments,
                        GError **error)
 {
     g_autofree char *request =
         g_strdup_printf("{\"execute\": \"%s\", \"arguments\": %s}\n", command,
                         arguments ?: "{}");
-    g_autoptr(JsonValue) answer =
+    g_autoptr(JsonNode) answer =
         qmp->virsh ? ask_domain(qmp, request, error)
                    : ask_socket(qmp, request, error);
     const char *description;
@@ -199,13 +199,13 @@ JsonValue *qmp_execute(Qmp *qmp, const char *command, const char *arguments,
     if (!answer) {
         return NULL;
     }
-    description = json_string(json_get(json_get(answer, "error"), "desc"));
+    description = node_string(node_get(node_get(answer, "error"), "desc"));
     if (description) {
         g_set_error(error, CHECK_ERROR, CHECK_ERROR_ANSWER, "QMP: %s: %s",
                     command, description);
         return NULL;
     }
-    if (!json_get(answer, "return")) {
+    if (!node_get(answer, "return")) {
         g_set_error(error, CHECK_ERROR, CHECK_ERROR_TROUBLE,
                     "QMP: the answer to %s has no 'return'; see that the "
                     "peer is QEMU", command);
@@ -216,13 +216,13 @@ JsonValue *qmp_execute(Qmp *qmp, const char *command, const char *arguments,
 
 static bool greet(Qmp *qmp, GError **error)
 {
-    g_autoptr(JsonValue) greeting = next_message(qmp, error);
-    g_autoptr(JsonValue) answer = NULL;
+    g_autoptr(JsonNode) greeting = next_message(qmp, error);
+    g_autoptr(JsonNode) answer = NULL;
 
     if (!greeting) {
         return false;
     }
-    if (!json_get(greeting, "QMP")) {
+    if (!node_get(greeting, "QMP")) {
         g_set_error(error, CHECK_ERROR, CHECK_ERROR_TROUBLE,
                     "QMP: the peer does not speak QMP (%s); see that the "
                     "socket is a QMP monitor (-qmp)", "no greeting");

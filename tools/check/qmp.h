@@ -8,7 +8,7 @@
 #define CHECK_QMP_H
 
 #include <glib.h>
-#include "json.h"
+#include "node.h"
 #include "virsh.h"
 
 typedef struct Qmp Qmp;
@@ -26,7 +26,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Qmp, qmp_free)
  * The answer to a command, whose "return" is what was asked for. @arguments is
  * JSON, or NULL. CHECK_ERROR_ANSWER if QEMU says that it cannot.
  */
-JsonValue *qmp_execute(Qmp *qmp, const char *command, const char *arguments,
+JsonNode *qmp_execute(Qmp *qmp, const char *command, const char *arguments,
                        GError **error);
 
 #endif

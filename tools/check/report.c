@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include "json.h"
+#include "node.h"
 #include "report.h"
 
 #define COLUMNS 9
@@ -117,7 +117,7 @@ void report_print_table(const Report *report)
 static void append_name(GString *to, const char *name)
 {
     g_string_append(to, ", ");
-    json_append_string(to, name);
+    node_append_string(to, name);
     g_string_append(to, ": ");
 }
 
@@ -125,7 +125,7 @@ static void append_string(GString *to, const char *name, const char *value)
 {
     append_name(to, name);
     if (value) {
-        json_append_string(to, value);
+        node_append_string(to, value);
     } else {
         g_string_append(to, "null");
     }
@@ -155,7 +155,7 @@ static void append_device(GString *to, const Report *report,
     bool live = on && report->running;
 
     g_string_append(to, "{\"id\": ");
-    json_append_string(to, device->id);
+    node_append_string(to, device->id);
     append_string(to, "type", device->type);
     append_string(to, "path", device->path);
     append_string(to, "address", device->address);
@@ -179,7 +179,7 @@ static void append_strings(GString *to, const char *name,
     g_string_append_printf(to, ",\n \"%s\": [", name);
     for (i = 0; i < strings->len; i++) {
         g_string_append(to, i ? ", " : "");
-        json_append_string(to, g_ptr_array_index(strings, i));
+        node_append_string(to, g_ptr_array_index(strings, i));
     }
     g_string_append_c(to, ']');
 }
@@ -189,7 +189,7 @@ void report_print_json(const Report *report)
     g_autoptr(GString) text = g_string_new("{\"source\": ");
     unsigned i;
 
-    json_append_string(text, report->source);
+    node_append_string(text, report->source);
     append_bool(text, "running", true, report->running);
     g_string_append(text, ",\n \"devices\": [");
     for (i = 0; i < report->devices->len; i++) {
