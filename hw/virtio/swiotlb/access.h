@@ -17,9 +17,11 @@
 static inline bool swiotlb_reaches(SwiotlbDevice *s, hwaddr addr, hwaddr len,
                                    hwaddr *offset)
 {
-    return (s->required || qatomic_read(&s->phase) == SWIOTLB_CONFINED) &&
+    return (s->declined != SWIOTLB_DECLINED_ORDINARY ||
+            qatomic_read(&s->phase) == SWIOTLB_CONFINED) &&
            qatomic_read(&s->vdev->status) & VIRTIO_CONFIG_S_FEATURES_OK &&
-           virtio_vdev_has_feature(s->vdev, VIRTIO_F_SWIOTLB) &&
+           (s->declined == SWIOTLB_DECLINED_CONFINED ||
+            virtio_vdev_has_feature(s->vdev, VIRTIO_F_SWIOTLB)) &&
            swiotlb_window_offset(&s->window, addr, len, offset);
 }
 

@@ -21,6 +21,7 @@
 #include "qemu/log.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
+#include "qapi/visitor.h"
 #include "hw/virtio/virtio.h"
 #include "hw/virtio/virtio-bus.h"
 #include "hw/virtio/swiotlb/access.h"
@@ -165,7 +166,7 @@ bool swiotlb_is_ordinary(SwiotlbDevice *s)
 {
     int phase;
 
-    if (likely(s->required)) {
+    if (likely(s->declined != SWIOTLB_DECLINED_ORDINARY)) {
         return false;
     }
 
@@ -193,7 +194,8 @@ static const char *swiotlb_reason(SwiotlbDevice *s)
 
     if (!(s->vdev->status & VIRTIO_CONFIG_S_FEATURES_OK)) {
         reason = "the driver did not set FEATURES_OK";
-    } else if (!swiotlb_accepted(s->vdev)) {
+    } else if (s->declined != SWIOTLB_DECLINED_CONFINED &&
+               !swiotlb_accepted(s->vdev)) {
         reason = "the driver did not accept VIRTIO_F_SWIOTLB";
     } else if (qatomic_read(&s->window.base) == SWIOTLB_CLOSED) {
         reason = "the window is closed (BAR not mapped, memory decoding or bus "
@@ -383,7 +385,8 @@ bool swiotlb_accepts_status(VirtIODevice *vdev, uint8_t status)
         }
         return true;
     }
-    if (!s->required || !(status & VIRTIO_CONFIG_S_FEATURES_OK) ||
+    if (s->declined != SWIOTLB_DECLINED_REFUSED ||
+        !(status & VIRTIO_CONFIG_S_FEATURES_OK) ||
         (vdev->guest_features & needed) == needed) {
         return true;
     }
@@ -416,7 +419,8 @@ bool swiotlb_excuses_access_platform(VirtIODevice *vdev)
 {
     SwiotlbDevice *s = vdev->swiotlb;
 
-    return s && !s->required && !s->platform_wanted && !swiotlb_accepted(vdev);
+    return s && s->declined == SWIOTLB_DECLINED_ORDINARY &&
+           !s->platform_wanted && !swiotlb_accepted(vdev);
 }
 
 uint32_t swiotlb_offered_features(VirtIODevice *vdev, uint32_t select,
@@ -469,16 +473,32 @@ void swiotlb_confine(VirtIODevice *vdev)
     }
 }
 
-void swiotlb_device_init(SwiotlbDevice *s, VirtIODevice *vdev, Object *owner,
-                         MemoryRegion *ram, AddressSpace *platform_as,
-                         bool required, bool external)
+static void swiotlb_get_rejected(Object *obj, Visitor *v, const char *name,
+                                 void *opaque, Error **errp)
+{
+    uint64_t rejected = qatomic_read((uint64_t *)
+                                     object_field_prop_ptr(obj, opaque));
+
+    visit_type_uint64(v, name, &rejected, errp);
+}
+
+const PropertyInfo swiotlb_prop_rejected = {
+    .type = "uint64",
+    .description = "DMA accesses refused since the machine was reset",
+    .get = swiotlb_get_rejected,
+};
+
+void swiotlb_device_init(SwiotlbDevice *s, VirtIODevice *vdev,
+                         DeviceState *dev, Object *owner, MemoryRegion *ram,
+                         AddressSpace *platform_as, SwiotlbDeclined declined,
+                         bool external)
 {
     uint64_t size = memory_region_size(ram);
 
     swiotlb_window_init(&s->window, size);
     s->last_base = SWIOTLB_CLOSED;
-    s->name = qdev_get_human_name(DEVICE(owner));
-    s->required = required;
+    s->name = qdev_get_human_name(dev);
+    s->declined = declined;
     s->external = external;
     s->phase = SWIOTLB_UNDECIDED;
     s->rejected = 0;
@@ -490,7 +510,6 @@ void swiotlb_device_init(SwiotlbDevice *s, VirtIODevice *vdev, Object *owner,
     qemu_mutex_init(&s->log_lock);
 
     s->ram = ram;
-    memory_region_init_alias(&s->bar, owner, "swiotlb-bar", ram, 0, size);
     address_space_init(&s->ram_as, ram, "swiotlb-ram");
     address_space_cache_init(&s->all, &s->ram_as, 0, size, true);
     memory_region_init_iommu(&s->filter, sizeof(s->filter),

@@ -127,8 +127,8 @@ static bool swiotlb_state_valid(const SwiotlbDevice *s,
         state->base & (s->window.size - 1)) {
         return false;
     }
-    return state->phase <= (s->required ? SWIOTLB_UNDECIDED
-                                        : SWIOTLB_ORDINARY);
+    return state->phase <= (s->declined == SWIOTLB_DECLINED_ORDINARY ?
+                            SWIOTLB_ORDINARY : SWIOTLB_UNDECIDED);
 }
 
 static int swiotlb_state_post_load(void *opaque, int version_id)

@@ -20,37 +20,6 @@
 /* Config space bytes of a PCI capability that follows the PCI header */
 #define CAP_MSIX_BYTES 12
 
-/* Object types whose job the window would take away, and what to say */
-static const struct {
-    const char *type_prefix;
-    const char *reason;
-    const char *instead;
-} unsupported[] = {
-    { "virtio-balloon", "its job is guest memory itself",
-      "set swiotlb=off, or size the guest with pc-dimm" },
-    { "virtio-iommu", "its job is guest memory itself",
-      "set swiotlb=off, or use intel-iommu" },
-    { "virtio-mem", "its job is guest memory itself",
-      "set swiotlb=off, or size the guest with pc-dimm" },
-    { "virtio-pmem", "its job is guest memory itself",
-      "set swiotlb=off, or use virtio-blk-pci" },
-    { "virtio-gpu-gl", "its 3D renderer is not held to the window",
-      "use virtio-gpu-pci or virtio-vga" },
-    { "virtio-gpu-rutabaga", "its 3D renderer is not held to the window",
-      "use virtio-gpu-pci or virtio-vga" },
-};
-
-/* Properties, on when not zero, of types that work without them */
-static const struct {
-    const char *property;
-    const char *reason;
-} unsupported_properties[] = {
-    { "blob", "blob resources are shared with the display by other ways than "
-      "the window" },
-    { "hostmem", "it shows the guest memory that is not in the window" },
-    { "venus", "its 3D renderer is not held to the window" },
-};
-
 static void swiotlb_get_size(Object *obj, Visitor *v, const char *name,
                              void *opaque, Error **errp)
 {
@@ -96,69 +65,32 @@ const PropertyInfo swiotlb_prop_bar = {
     .get = swiotlb_get_bar,
 };
 
-static void swiotlb_get_rejected(Object *obj, Visitor *v, const char *name,
-                                 void *opaque, Error **errp)
-{
-    SwiotlbDevice *device = &VIRTIO_PCI(obj)->swiotlb.device;
-    uint64_t rejected = qatomic_read(&device->rejected);
-
-    visit_type_uint64(v, name, &rejected, errp);
-}
-
-const PropertyInfo swiotlb_prop_rejected = {
-    .type = "uint64",
-    .description = "DMA accesses refused since the machine was reset",
-    .get = swiotlb_get_rejected,
-};
-
 static bool swiotlb_pci_check_type(VirtIOPCIProxy *proxy, Error **errp)
 {
     Object *vdev = object_resolve_path_component(OBJECT(proxy),
                                                  "virtio-backend");
-    int i;
+    const char *instead;
+    const char *refused = vdev ? swiotlb_refused_type(vdev, &instead) : NULL;
 
-    for (i = 0; vdev && i < ARRAY_SIZE(unsupported); i++) {
-        if (g_str_has_prefix(object_get_typename(vdev),
-                             unsupported[i].type_prefix)) {
-            error_setg(errp, "swiotlb=on does not work with %s: %s; %s",
-                       object_get_typename(OBJECT(proxy)),
-                       unsupported[i].reason,
-                       unsupported[i].instead);
-            return false;
-        }
+    if (refused) {
+        error_setg(errp, "swiotlb=on does not work with %s: %s; %s",
+                   object_get_typename(OBJECT(proxy)), refused, instead);
     }
-    return true;
-}
-
-/* A boolean or a size */
-static bool swiotlb_pci_has_property(Object *obj, const char *name)
-{
-    ObjectProperty *property = object_property_find(obj, name);
-
-    if (!property) {
-        return false;
-    }
-    return g_str_equal(property->type, "bool") ?
-           object_property_get_bool(obj, name, &error_abort) :
-           object_property_get_uint(obj, name, &error_abort);
+    return !refused;
 }
 
 static bool swiotlb_pci_check_properties(VirtIOPCIProxy *proxy, Error **errp)
 {
     Object *vdev = object_resolve_path_component(OBJECT(proxy),
                                                  "virtio-backend");
-    int i;
+    const char *name;
+    const char *refused = vdev ? swiotlb_refused_property(vdev, &name) : NULL;
 
-    for (i = 0; vdev && i < ARRAY_SIZE(unsupported_properties); i++) {
-        const char *name = unsupported_properties[i].property;
-
-        if (swiotlb_pci_has_property(vdev, name)) {
-            error_setg(errp, "swiotlb=on does not work with %s: %s; drop %s",
-                       name, unsupported_properties[i].reason, name);
-            return false;
-        }
+    if (refused) {
+        error_setg(errp, "swiotlb=on does not work with %s: %s; drop %s",
+                   name, refused, name);
     }
-    return true;
+    return !refused;
 }
 
 /* The memory backend that the user named, or NULL */
@@ -433,7 +365,7 @@ static void swiotlb_pci_commit(MemoryListener *listener)
      * The address of a BAR that is being moved is stale between the two
      * commits of pci_update_mappings(), so ask the region first.
      */
-    if (memory_region_is_mapped(&device->bar) &&
+    if (memory_region_is_mapped(&swiotlb->bar_mr) &&
         pci_get_word(proxy->pci_dev.config + PCI_COMMAND) &
         PCI_COMMAND_MASTER) {
         base = proxy->pci_dev.io_regions[swiotlb->bar].addr;
@@ -573,13 +505,17 @@ bool swiotlb_pci_plug(VirtIOPCIProxy *proxy, Error **errp)
         return false;
     }
 
-    swiotlb_device_init(&swiotlb->device, vdev, OBJECT(proxy), ram,
-                        pci_get_address_space(&proxy->pci_dev),
-                        swiotlb->required, back_end);
+    swiotlb_device_init(&swiotlb->device, vdev, DEVICE(proxy), OBJECT(proxy),
+                        ram, pci_get_address_space(&proxy->pci_dev),
+                        swiotlb->required ? SWIOTLB_DECLINED_REFUSED :
+                                            SWIOTLB_DECLINED_ORDINARY,
+                        back_end);
+    memory_region_init_alias(&swiotlb->bar_mr, OBJECT(proxy), "swiotlb-bar",
+                             ram, 0, memory_region_size(ram));
     pci_register_bar(&proxy->pci_dev, swiotlb->bar,
                      PCI_BASE_ADDRESS_SPACE_MEMORY |
                      PCI_BASE_ADDRESS_MEM_PREFETCH |
-                     PCI_BASE_ADDRESS_MEM_TYPE_64, &swiotlb->device.bar);
+                     PCI_BASE_ADDRESS_MEM_TYPE_64, &swiotlb->bar_mr);
     swiotlb_pci_add_capability(proxy, memory_region_size(ram));
     swiotlb_pci_check_room(proxy, memory_region_size(ram));
     virtio_add_feature(&vdev->host_features, VIRTIO_F_IOMMU_PLATFORM);

@@ -8,8 +8,8 @@
  *           at which the driver sees it now; closed while it sees it nowhere
  *  device   a virtio device with a window: VirtIODevice::swiotlb, NULL without
  *  confined the device reaches its window and nothing else
- *  ordinary the device reaches what it would without a window; only with
- *           swiotlb-required=off, for a driver that declined the feature bit
+ *  ordinary the device reaches what it would without a window; only with a BAR
+ *           and swiotlb-required=off, for a driver that declined the feature
  *  rejected an access that is not let through: the device stops and asks the
  *           driver for a reset
  *
@@ -51,6 +51,16 @@ typedef enum SwiotlbPhase {
     SWIOTLB_ORDINARY,
 } SwiotlbPhase;
 
+/* What a driver gets that declines VIRTIO_F_SWIOTLB */
+typedef enum SwiotlbDeclined {
+    /* Nothing: FEATURES_OK does not stick. */
+    SWIOTLB_DECLINED_REFUSED,
+    /* Ordinary DMA, until the device is reset */
+    SWIOTLB_DECLINED_ORDINARY,
+    /* The window: it may know in another way where that is. */
+    SWIOTLB_DECLINED_CONFINED,
+} SwiotlbDeclined;
+
 /* What both sides of a migration have to be given alike */
 typedef struct SwiotlbSetup {
     /* Bytes */
@@ -91,7 +101,7 @@ struct SwiotlbDevice {
     /* What each access asks for comes first, to share a cache line. */
     SwiotlbWindow window;
     VirtIODevice *vdev;
-    bool required;
+    SwiotlbDeclined declined;
     /* SwiotlbPhase, atomic */
     int phase;
     /* Device id or path, for messages; NULL while there is no window */
@@ -107,12 +117,13 @@ struct SwiotlbDevice {
     /* Accesses refused since the machine was reset, atomic */
     uint64_t rejected;
 
-    /* The window's RAM, which is mapped nowhere itself... */
+    /*
+     * The window's RAM, which is mapped nowhere itself: the driver sees an
+     * alias...
+     */
     MemoryRegion *ram;
-    /* ... but at address 0 here, wherever the BAR is... */
+    /* ... and here it is at address 0, wherever the driver sees it. */
     AddressSpace ram_as;
-    /* ... and where the driver sees it: an alias that the transport maps */
-    MemoryRegion bar;
     /* VirtIODevice::dma_as: the DMA rule for code that maps by itself */
     IOMMUMemoryRegion filter;
     AddressSpace filter_as;
@@ -143,17 +154,19 @@ struct SwiotlbDevice {
 /*
  * swiotlb_device_init: make a device that has @ram as its window.
  *
+ * @dev: messages name it
  * @owner: the QOM object that embeds @s and outlives its address spaces
  * @ram: RAM of the window's size
  * @platform_as: the bus's view of memory, through an IOMMU if there is one
- * @required: the driver has to accept VIRTIO_F_SWIOTLB
+ * @declined: what a driver gets that declines VIRTIO_F_SWIOTLB
  * @external: the back end is not in this process
  *
  * Context: BQL held, before VIRTIO_F_ACCESS_PLATFORM is offered for our sake
  */
-void swiotlb_device_init(SwiotlbDevice *s, VirtIODevice *vdev, Object *owner,
-                         MemoryRegion *ram, AddressSpace *platform_as,
-                         bool required, bool external);
+void swiotlb_device_init(SwiotlbDevice *s, VirtIODevice *vdev,
+                         DeviceState *dev, Object *owner, MemoryRegion *ram,
+                         AddressSpace *platform_as, SwiotlbDeclined declined,
+                         bool external);
 
 /*
  * swiotlb_device_cleanup: undo swiotlb_device_init(). Nothing to do when it
@@ -427,6 +440,27 @@ swiotlb_vhost_get_log(VirtIODevice *vdev, uint64_t size, bool share,
 /* swiotlb_vhost_free_log: nobody has a reference to @log any more */
 void swiotlb_vhost_free_log(VirtIODevice *vdev, struct vhost_log *log);
 
+/*
+ * swiotlb_refused_type: can a device of @vdev's type have a window?
+ *
+ * Returns: NULL, or why not; @instead is then what to do
+ */
+const char *swiotlb_refused_type(Object *vdev, const char **instead);
+
+/*
+ * swiotlb_refused_property: the same of the properties that @vdev has.
+ *
+ * Returns: NULL, or why not; @name is then the property
+ */
+const char *swiotlb_refused_property(Object *vdev, const char **name);
+
+/* SwiotlbDevice::rejected, as a property of a transport */
+extern const PropertyInfo swiotlb_prop_rejected;
+
+#define SWIOTLB_PROP_REJECTED(id, type)                                     \
+    { .name = id, .info = &swiotlb_prop_rejected,                           \
+      .offset = offsetof(type, swiotlb.device.rejected) }
+
 /* The window of a virtio-pci device: its properties and its BAR */
 typedef struct SwiotlbPCI {
     bool enabled;
@@ -439,6 +473,8 @@ typedef struct SwiotlbPCI {
     MemoryRegion ram;
     /* Index of the BAR; -1 without */
     int bar;
+    /* What the BAR shows: an alias of the window's RAM */
+    MemoryRegion bar_mr;
     MemoryListener listener;
     Notifier machine_done;
     SwiotlbDevice device;
@@ -446,7 +482,6 @@ typedef struct SwiotlbPCI {
 
 extern const PropertyInfo swiotlb_prop_size;
 extern const PropertyInfo swiotlb_prop_bar;
-extern const PropertyInfo swiotlb_prop_rejected;
 
 #define SWIOTLB_PCI_PROPERTIES                                              \
     DEFINE_PROP_BOOL("swiotlb", VirtIOPCIProxy, swiotlb.enabled, false),    \
@@ -456,7 +491,7 @@ extern const PropertyInfo swiotlb_prop_rejected;
                          64 * MiB, swiotlb_prop_size, uint64_t),            \
     DEFINE_PROP_STRING("swiotlb-memdev", VirtIOPCIProxy, swiotlb.memdev_id), \
     { .name = "swiotlb-bar", .info = &swiotlb_prop_bar },                   \
-    { .name = "swiotlb-rejected", .info = &swiotlb_prop_rejected }
+    SWIOTLB_PROP_REJECTED("swiotlb-rejected", VirtIOPCIProxy)
 
 /*
  * swiotlb_pci_check: refuse properties that cannot work, before anything of
