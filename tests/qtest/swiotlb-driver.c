@@ -1,5 +1,5 @@
 /*
- * A hostile-capable virtio-pci driver over qtest
+ * A hostile-capable driver of virtio-pci and virtio-mmio over qtest
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -9,6 +9,7 @@
 #include "swiotlb-driver.h"
 #include "standard-headers/linux/pci_regs.h"
 #include "standard-headers/linux/virtio_config.h"
+#include "standard-headers/linux/virtio_mmio.h"
 #include "standard-headers/linux/virtio_pci.h"
 #include "standard-headers/linux/virtio_ring.h"
 
@@ -124,27 +125,6 @@ static void read_capabilities(SwiotlbDriver *drv)
     }
     g_assert_cmpint(drv->modern_bar, >=, 0);
     g_assert_cmpint(drv->cfg_cap, !=, 0);
-}
-
-SwiotlbDriver *swiotlb_driver_new(QTestState *qts, QPCIBus *bus, int devfn,
-                                  const char *id)
-{
-    SwiotlbDriver *drv = g_new0(SwiotlbDriver, 1);
-
-    drv->qts = qts;
-    drv->id = g_strdup(id);
-    drv->pci = qpci_device_find(bus, devfn);
-    g_assert_nonnull(drv->pci);
-    read_capabilities(drv);
-
-    return drv;
-}
-
-void swiotlb_driver_free(SwiotlbDriver *drv)
-{
-    g_free(drv->pci);
-    g_free(drv->id);
-    g_free(drv);
 }
 
 void swiotlb_driver_move_bar(SwiotlbDriver *drv, int bar, uint64_t addr)
@@ -270,14 +250,207 @@ static void reg_write(SwiotlbDriver *drv, uint32_t offset, int size,
     }
 }
 
-uint8_t swiotlb_driver_status(SwiotlbDriver *drv)
+static uint8_t pci_status(SwiotlbDriver *drv)
 {
     return reg_read(drv, drv->common + VIRTIO_PCI_COMMON_STATUS, 1);
 }
 
-void swiotlb_driver_set_status(SwiotlbDriver *drv, uint8_t status)
+static void pci_set_status(SwiotlbDriver *drv, uint8_t status)
 {
     reg_write(drv, drv->common + VIRTIO_PCI_COMMON_STATUS, 1, status);
+}
+
+static uint8_t pci_isr(SwiotlbDriver *drv)
+{
+    return reg_read(drv, drv->isr, 1);
+}
+
+static uint32_t pci_offered(SwiotlbDriver *drv, int select)
+{
+    reg_write(drv, drv->common + VIRTIO_PCI_COMMON_DFSELECT, 4, select);
+    return reg_read(drv, drv->common + VIRTIO_PCI_COMMON_DF, 4);
+}
+
+static void pci_accept(SwiotlbDriver *drv, int select, uint32_t features)
+{
+    reg_write(drv, drv->common + VIRTIO_PCI_COMMON_GFSELECT, 4, select);
+    reg_write(drv, drv->common + VIRTIO_PCI_COMMON_GF, 4, features);
+}
+
+static void write_queue_register(SwiotlbQueue *vq, uint32_t reg, int size,
+                                 uint32_t val)
+{
+    SwiotlbDriver *drv = vq->drv;
+
+    reg_write(drv, drv->common + VIRTIO_PCI_COMMON_Q_SELECT, 2, vq->index);
+    reg_write(drv, drv->common + reg, size, val);
+}
+
+static void pci_resize(SwiotlbQueue *vq, uint16_t num)
+{
+    write_queue_register(vq, VIRTIO_PCI_COMMON_Q_SIZE, 2, num);
+}
+
+static void pci_enable(SwiotlbQueue *vq)
+{
+    static const uint32_t reg[RING_AREAS] = {
+        VIRTIO_PCI_COMMON_Q_DESCLO,
+        VIRTIO_PCI_COMMON_Q_AVAILLO,
+        VIRTIO_PCI_COMMON_Q_USEDLO,
+    };
+
+    for (int i = 0; i < RING_AREAS; i++) {
+        write_queue_register(vq, reg[i], 4, vq->area[i]);
+        write_queue_register(vq, reg[i] + 4, 4, vq->area[i] >> 32);
+    }
+    write_queue_register(vq, VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
+}
+
+static void pci_kick(SwiotlbQueue *vq)
+{
+    SwiotlbDriver *drv = vq->drv;
+    uint16_t off;
+
+    reg_write(drv, drv->common + VIRTIO_PCI_COMMON_Q_SELECT, 2, vq->index);
+    off = reg_read(drv, drv->common + VIRTIO_PCI_COMMON_Q_NOFF, 2);
+    reg_write(drv, drv->notify + off * drv->notify_multiplier, 2, vq->index);
+}
+
+static const SwiotlbTransport pci_transport = {
+    .status = pci_status,
+    .set_status = pci_set_status,
+    .isr = pci_isr,
+    .offered = pci_offered,
+    .accept = pci_accept,
+    .resize = pci_resize,
+    .enable = pci_enable,
+    .kick = pci_kick,
+};
+
+static uint32_t mmio_read(SwiotlbDriver *drv, uint32_t offset)
+{
+    return qtest_readl(drv->qts, drv->mmio + offset);
+}
+
+static void mmio_write(SwiotlbDriver *drv, uint32_t offset, uint32_t val)
+{
+    qtest_writel(drv->qts, drv->mmio + offset, val);
+}
+
+static uint8_t mmio_status(SwiotlbDriver *drv)
+{
+    return mmio_read(drv, VIRTIO_MMIO_STATUS);
+}
+
+static void mmio_set_status(SwiotlbDriver *drv, uint8_t status)
+{
+    mmio_write(drv, VIRTIO_MMIO_STATUS, status);
+}
+
+static uint8_t mmio_isr(SwiotlbDriver *drv)
+{
+    uint8_t isr = mmio_read(drv, VIRTIO_MMIO_INTERRUPT_STATUS);
+
+    mmio_write(drv, VIRTIO_MMIO_INTERRUPT_ACK, isr);
+    return isr;
+}
+
+static uint32_t mmio_offered(SwiotlbDriver *drv, int select)
+{
+    mmio_write(drv, VIRTIO_MMIO_DEVICE_FEATURES_SEL, select);
+    return mmio_read(drv, VIRTIO_MMIO_DEVICE_FEATURES);
+}
+
+static void mmio_accept(SwiotlbDriver *drv, int select, uint32_t features)
+{
+    mmio_write(drv, VIRTIO_MMIO_DRIVER_FEATURES_SEL, select);
+    mmio_write(drv, VIRTIO_MMIO_DRIVER_FEATURES, features);
+}
+
+static void mmio_resize(SwiotlbQueue *vq, uint16_t num)
+{
+    mmio_write(vq->drv, VIRTIO_MMIO_QUEUE_SEL, vq->index);
+    mmio_write(vq->drv, VIRTIO_MMIO_QUEUE_NUM, num);
+}
+
+static void mmio_enable(SwiotlbQueue *vq)
+{
+    static const uint32_t reg[RING_AREAS] = {
+        VIRTIO_MMIO_QUEUE_DESC_LOW,
+        VIRTIO_MMIO_QUEUE_AVAIL_LOW,
+        VIRTIO_MMIO_QUEUE_USED_LOW,
+    };
+
+    mmio_write(vq->drv, VIRTIO_MMIO_QUEUE_SEL, vq->index);
+    for (int i = 0; i < RING_AREAS; i++) {
+        mmio_write(vq->drv, reg[i], vq->area[i]);
+        mmio_write(vq->drv, reg[i] + 4, vq->area[i] >> 32);
+    }
+    mmio_write(vq->drv, VIRTIO_MMIO_QUEUE_READY, 1);
+}
+
+static void mmio_kick(SwiotlbQueue *vq)
+{
+    mmio_write(vq->drv, VIRTIO_MMIO_QUEUE_NOTIFY, vq->index);
+}
+
+static const SwiotlbTransport mmio_transport = {
+    .status = mmio_status,
+    .set_status = mmio_set_status,
+    .isr = mmio_isr,
+    .offered = mmio_offered,
+    .accept = mmio_accept,
+    .resize = mmio_resize,
+    .enable = mmio_enable,
+    .kick = mmio_kick,
+};
+
+SwiotlbDriver *swiotlb_driver_new(QTestState *qts, QPCIBus *bus, int devfn,
+                                  const char *id)
+{
+    SwiotlbDriver *drv = g_new0(SwiotlbDriver, 1);
+
+    drv->qts = qts;
+    drv->transport = &pci_transport;
+    drv->id = g_strdup(id);
+    drv->pci = qpci_device_find(bus, devfn);
+    g_assert_nonnull(drv->pci);
+    read_capabilities(drv);
+
+    return drv;
+}
+
+SwiotlbDriver *swiotlb_driver_new_mmio(QTestState *qts, uint64_t mmio,
+                                       const char *id)
+{
+    SwiotlbDriver *drv = g_new0(SwiotlbDriver, 1);
+
+    drv->qts = qts;
+    drv->transport = &mmio_transport;
+    drv->id = g_strdup(id);
+    drv->mmio = mmio;
+    /* "virt", and the modern version */
+    g_assert_cmphex(mmio_read(drv, VIRTIO_MMIO_MAGIC_VALUE), ==, 0x74726976);
+    g_assert_cmpint(mmio_read(drv, VIRTIO_MMIO_VERSION), ==, 2);
+
+    return drv;
+}
+
+void swiotlb_driver_free(SwiotlbDriver *drv)
+{
+    g_free(drv->pci);
+    g_free(drv->id);
+    g_free(drv);
+}
+
+uint8_t swiotlb_driver_status(SwiotlbDriver *drv)
+{
+    return drv->transport->status(drv);
+}
+
+void swiotlb_driver_set_status(SwiotlbDriver *drv, uint8_t status)
+{
+    drv->transport->set_status(drv, status);
 }
 
 void swiotlb_driver_add_status(SwiotlbDriver *drv, uint8_t bits)
@@ -294,7 +467,7 @@ void swiotlb_driver_reset(SwiotlbDriver *drv)
 
 uint8_t swiotlb_driver_isr(SwiotlbDriver *drv)
 {
-    return reg_read(drv, drv->isr, 1);
+    return drv->transport->isr(drv);
 }
 
 uint64_t swiotlb_driver_offered(SwiotlbDriver *drv)
@@ -302,9 +475,7 @@ uint64_t swiotlb_driver_offered(SwiotlbDriver *drv)
     uint64_t features = 0;
 
     for (int i = 0; i < 2; i++) {
-        reg_write(drv, drv->common + VIRTIO_PCI_COMMON_DFSELECT, 4, i);
-        features |= (uint64_t)reg_read(drv, drv->common +
-                                       VIRTIO_PCI_COMMON_DF, 4) << (32 * i);
+        features |= (uint64_t)drv->transport->offered(drv, i) << (32 * i);
     }
     return features;
 }
@@ -312,9 +483,7 @@ uint64_t swiotlb_driver_offered(SwiotlbDriver *drv)
 void swiotlb_driver_write_features(SwiotlbDriver *drv, uint64_t features)
 {
     for (int i = 0; i < 2; i++) {
-        reg_write(drv, drv->common + VIRTIO_PCI_COMMON_GFSELECT, 4, i);
-        reg_write(drv, drv->common + VIRTIO_PCI_COMMON_GF, 4,
-                  features >> (32 * i));
+        drv->transport->accept(drv, i, features >> (32 * i));
     }
     drv->features = features;
 }
@@ -365,34 +534,15 @@ void swiotlb_ring_areas_at(uint64_t base, uint64_t area[RING_AREAS])
     }
 }
 
-static void write_queue_register(SwiotlbQueue *vq, uint32_t reg, int size,
-                                 uint32_t val)
-{
-    SwiotlbDriver *drv = vq->drv;
-
-    reg_write(drv, drv->common + VIRTIO_PCI_COMMON_Q_SELECT, 2, vq->index);
-    reg_write(drv, drv->common + reg, size, val);
-}
-
 void swiotlb_queue_resize(SwiotlbQueue *vq, uint16_t num)
 {
-    write_queue_register(vq, VIRTIO_PCI_COMMON_Q_SIZE, 2, num);
+    vq->drv->transport->resize(vq, num);
 }
 
 void swiotlb_queue_enable(SwiotlbQueue *vq)
 {
-    static const uint32_t reg[RING_AREAS] = {
-        VIRTIO_PCI_COMMON_Q_DESCLO,
-        VIRTIO_PCI_COMMON_Q_AVAILLO,
-        VIRTIO_PCI_COMMON_Q_USEDLO,
-    };
-
     swiotlb_queue_resize(vq, SWIOTLB_RING_NUM);
-    for (int i = 0; i < RING_AREAS; i++) {
-        write_queue_register(vq, reg[i], 4, vq->area[i]);
-        write_queue_register(vq, reg[i] + 4, 4, vq->area[i] >> 32);
-    }
-    write_queue_register(vq, VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
+    vq->drv->transport->enable(vq);
 }
 
 SwiotlbQueue *swiotlb_queue_new(SwiotlbDriver *drv, uint16_t index,
@@ -556,12 +706,7 @@ void swiotlb_queue_add_indirect(SwiotlbQueue *vq, uint64_t table,
 
 void swiotlb_queue_kick(SwiotlbQueue *vq)
 {
-    SwiotlbDriver *drv = vq->drv;
-    uint16_t off;
-
-    reg_write(drv, drv->common + VIRTIO_PCI_COMMON_Q_SELECT, 2, vq->index);
-    off = reg_read(drv, drv->common + VIRTIO_PCI_COMMON_Q_NOFF, 2);
-    reg_write(drv, drv->notify + off * drv->notify_multiplier, 2, vq->index);
+    vq->drv->transport->kick(vq);
 }
 
 static bool get_split(SwiotlbQueue *vq, uint32_t *len)

@@ -1,5 +1,5 @@
 /*
- * A hostile-capable virtio-pci driver over qtest
+ * A hostile-capable driver of virtio-pci and virtio-mmio over qtest
  *
  * Speaks the modern interface with split and packed rings.  Unlike libqos it
  * allocates nothing behind the caller's back: every bus address the device is
@@ -22,10 +22,33 @@
 
 #define SWIOTLB_RING_NUM        16
 
-typedef struct SwiotlbDriver {
+typedef struct SwiotlbDriver SwiotlbDriver;
+typedef struct SwiotlbQueue SwiotlbQueue;
+
+/* What both transports have, each in registers of its own */
+typedef struct SwiotlbTransport {
+    uint8_t (*status)(SwiotlbDriver *drv);
+    void (*set_status)(SwiotlbDriver *drv, uint8_t status);
+    uint8_t (*isr)(SwiotlbDriver *drv);
+    /* @select: which 32 bits */
+    uint32_t (*offered)(SwiotlbDriver *drv, int select);
+    void (*accept)(SwiotlbDriver *drv, int select, uint32_t features);
+    void (*resize)(SwiotlbQueue *vq, uint16_t num);
+    void (*enable)(SwiotlbQueue *vq);
+    void (*kick)(SwiotlbQueue *vq);
+} SwiotlbTransport;
+
+struct SwiotlbDriver {
     QTestState *qts;
-    QPCIDevice *pci;
+    const SwiotlbTransport *transport;
     char *id;
+    uint64_t features;
+
+    /* virtio-mmio: where the registers are */
+    uint64_t mmio;
+
+    /* virtio-pci, as all that follows */
+    QPCIDevice *pci;
 
     int window_bar;
     uint64_t window;
@@ -43,9 +66,7 @@ typedef struct SwiotlbDriver {
     uint8_t cfg_cap;
     /* Reach the registers through that capability and not through the BAR. */
     bool use_cfg_cap;
-
-    uint64_t features;
-} SwiotlbDriver;
+};
 
 typedef struct SwiotlbDesc {
     uint64_t addr;
@@ -60,7 +81,7 @@ typedef enum {
     RING_AREAS,
 } SwiotlbRingArea;
 
-typedef struct SwiotlbQueue {
+struct SwiotlbQueue {
     SwiotlbDriver *drv;
     uint16_t index;
     bool packed;
@@ -74,11 +95,14 @@ typedef struct SwiotlbQueue {
     uint16_t used;          /* where the device reports next */
     bool used_wrap;
     uint16_t used_len[SWIOTLB_RING_NUM];    /* packed: descriptors of an id */
-} SwiotlbQueue;
+};
 
 /* @devfn is on the root bus; reads and checks the capabilities. */
 SwiotlbDriver *swiotlb_driver_new(QTestState *qts, QPCIBus *bus, int devfn,
                                   const char *id);
+/* @mmio: where the registers of a transport are that has a device */
+SwiotlbDriver *swiotlb_driver_new_mmio(QTestState *qts, uint64_t mmio,
+                                       const char *id);
 void swiotlb_driver_free(SwiotlbDriver *drv);
 
 /* Ways to lose a window; registers can be reached afterwards. */
