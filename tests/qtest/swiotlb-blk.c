@@ -128,7 +128,8 @@ void blk_assert_works(SwiotlbRig *rig, SwiotlbQueue *vq)
     BlkRequest req;
 
     for (uint64_t sector = 40; sector < 44; sector++) {
-        blk_request_init(&req, sector & 1, sector);
+        blk_request_init_at(&req, sector & 1, sector,
+                            rig->window + RIG_BUFFERS - RIG_WINDOW);
         blk_request_assert_done(rig, vq, &req);
     }
     g_assert_cmpuint(swiotlb_rig_rejected(rig), ==, rejected);

@@ -10,6 +10,7 @@
 #include "swiotlb-rig.h"
 #include "standard-headers/linux/pci_regs.h"
 #include "standard-headers/linux/virtio_config.h"
+#include "standard-headers/linux/virtio_mmio.h"
 
 #define WAIT_US         (10 * G_USEC_PER_SEC)
 #define BIOS_SIZE       (64 * KiB)
@@ -85,9 +86,9 @@ static void make_files(SwiotlbRig *rig, RigFiles *files)
     g_assert_cmpint(ftruncate(files->bios, BIOS_SIZE), ==, 0);
     disk = open(files->disk, O_RDWR | O_CREAT | O_EXCL, 0600);
 
-    rig->ram = map_new(files->ram, RIG_RAM_SIZE);
-    rig->ram_before = g_malloc(RIG_RAM_SIZE);
-    fill(rig->ram, RIG_RAM_SIZE, 0x5a5a5a5a5a5a5a5aull);
+    rig->ram = map_new(files->ram, rig->ram_size);
+    rig->ram_before = g_malloc(rig->ram_size);
+    fill(rig->ram, rig->ram_size, 0x5a5a5a5a5a5a5a5aull);
     rig->disk = map_new(disk, RIG_DISK_SIZE);
     rig->disk_before = g_malloc(RIG_DISK_SIZE);
     fill(rig->disk, RIG_DISK_SIZE, 0);
@@ -163,6 +164,14 @@ static void map_neighbour(SwiotlbRig *rig)
     swiotlb_driver_free(neighbour);
 }
 
+static void start_qemu(SwiotlbRig *rig, RigFiles *files, const char *args)
+{
+    rig->qts = qtest_init(args);
+    rig->log_fd = open(files->log, O_RDONLY);
+    g_assert_cmpint(rig->log_fd, >=, 0);
+    drop_files(files);
+}
+
 /* A machine whose BARs are nowhere yet */
 static SwiotlbRig *rig_start(const char *device, const char *window,
                              const char *extra, bool express)
@@ -171,12 +180,12 @@ static SwiotlbRig *rig_start(const char *device, const char *window,
     g_autofree char *args = NULL;
     RigFiles files;
 
+    rig->window = RIG_WINDOW;
+    rig->ram_size = RIG_RAM_SIZE;
+    rig->counter = g_strdup("/machine/peripheral/" RIG_DEVICE);
     make_files(rig, &files);
     args = command_line(&files, device, window, extra, express);
-    rig->qts = qtest_init(args);
-    rig->log_fd = open(files.log, O_RDONLY);
-    g_assert_cmpint(rig->log_fd, >=, 0);
-    drop_files(&files);
+    start_qemu(rig, &files, args);
 
     rig->bus = qpci_new_pc(rig->qts, NULL);
     if (express) {
@@ -225,6 +234,122 @@ SwiotlbRig *swiotlb_rig_new_express(const char *device, const char *extra)
                                         extra);
 }
 
+/* A machine with virtio-mmio transports */
+typedef struct MMIOMachine {
+    const char *arch;
+    const char *options;
+    uint64_t ram_base;
+    /* All that RAM, or the half of it at its end, has for pools */
+    uint64_t pools_end;
+    uint64_t transports;
+    int transport_count;
+} MMIOMachine;
+
+static const MMIOMachine mmio_machines[] = {
+    {
+        .arch = "aarch64",
+        .options = "-machine virt,memory-backend=ram0 -cpu cortex-a57 ",
+        .ram_base = 0x40000000,
+        .pools_end = 0x40000000 + RIG_MMIO_RAM_SIZE,
+        .transports = 0x0a000000,
+        .transport_count = 32,
+    }, {
+        .arch = "x86_64",
+        .options = "-machine microvm,acpi=off,memory-backend=ram0 "
+                   "-global apic.vapic=off ",
+        .pools_end = RIG_MMIO_RAM_SIZE / 2,
+        .transports = 0xfeb00000,
+        .transport_count = 8,
+    },
+};
+
+static const MMIOMachine *mmio_machine(void)
+{
+    for (int i = 0; i < ARRAY_SIZE(mmio_machines); i++) {
+        if (g_str_equal(mmio_machines[i].arch, qtest_get_arch())) {
+            return &mmio_machines[i];
+        }
+    }
+    g_assert_not_reached();
+}
+
+/* The pool that is created first lies highest. */
+static char *mmio_command_line(const RigFiles *files, const char *device,
+                               const char *extra)
+{
+    GString *args = g_string_new(mmio_machine()->options);
+    g_auto(GStrv) part = g_strsplit(extra, "%s", 2);
+    int pid = getpid();
+
+    g_string_append_printf(args, "-m %uM -nodefaults -bios /proc/%d/fd/%d "
+                           "-d guest_errors -D %s -object memory-backend-file,"
+                           "id=ram0,size=%uM,share=on,mem-path=/proc/%d/fd/%d "
+                           "-object memory-backend-file,id=mem1,size=%u,"
+                           "share=on,mem-path=/proc/%d/fd/%d "
+                           "-object virtio-dma-pool,id=neighbour,memdev=mem1 "
+                           "-object virtio-dma-pool,id=pool0,size=%u "
+                           "-global virtio-mmio.force-legacy=false "
+                           "-global virtio-mmio.swiotlb-pool=pool0 ",
+                           (unsigned)(RIG_MMIO_RAM_SIZE / MiB), pid,
+                           files->bios, files->log,
+                           (unsigned)(RIG_MMIO_RAM_SIZE / MiB), pid,
+                           files->ram, (unsigned)RIG_NEIGHBOUR_SIZE, pid,
+                           files->neighbour, (unsigned)RIG_WINDOW_SIZE);
+    g_string_append_printf(args, "%s%s%s -device %s,id=" RIG_DEVICE, part[0],
+                           part[1] ? files->disk : "", part[1] ?: "", device);
+    return g_string_free(args, false);
+}
+
+/* The one transport that has a device */
+static uint64_t find_transport(QTestState *qts)
+{
+    const MMIOMachine *machine = mmio_machine();
+
+    for (int i = 0; i < machine->transport_count; i++) {
+        uint64_t mmio = machine->transports + i * 0x200;
+
+        if (qtest_readl(qts, mmio + VIRTIO_MMIO_DEVICE_ID)) {
+            return mmio;
+        }
+    }
+    g_assert_not_reached();
+}
+
+/* The object that the device's bus is a child of */
+static char *transport_path(QTestState *qts)
+{
+    QDict *rsp = qtest_qmp(qts, "{'execute': 'qom-get', 'arguments': {"
+                           " 'path': '/machine/peripheral/" RIG_DEVICE "',"
+                           " 'property': 'parent_bus'}}");
+    char *path;
+
+    g_assert_true(qdict_haskey(rsp, "return"));
+    path = g_path_get_dirname(qdict_get_str(rsp, "return"));
+    qobject_unref(rsp);
+
+    return path;
+}
+
+SwiotlbRig *swiotlb_rig_new_mmio(const char *device, const char *extra)
+{
+    const MMIOMachine *machine = mmio_machine();
+    SwiotlbRig *rig = g_new0(SwiotlbRig, 1);
+    g_autofree char *args = NULL;
+    RigFiles files;
+
+    rig->window = machine->pools_end - RIG_NEIGHBOUR_SIZE - RIG_WINDOW_SIZE;
+    rig->ram_size = RIG_MMIO_RAM_SIZE;
+    rig->ram_base = machine->ram_base;
+    make_files(rig, &files);
+    args = mmio_command_line(&files, device, extra);
+    start_qemu(rig, &files, args);
+    rig->counter = transport_path(rig->qts);
+    rig->drv = swiotlb_driver_new_mmio(rig->qts, find_transport(rig->qts),
+                                       RIG_DEVICE);
+
+    return rig;
+}
+
 void swiotlb_rig_map(SwiotlbRig *rig)
 {
     if (rig->port) {
@@ -249,12 +374,15 @@ void swiotlb_rig_free(SwiotlbRig *rig)
 {
     swiotlb_driver_free(rig->drv);
     g_free(rig->port);
-    qpci_free_pc(rig->bus);
+    if (rig->bus) {
+        qpci_free_pc(rig->bus);
+    }
     qtest_quit(rig->qts);
-    munmap(rig->ram, RIG_RAM_SIZE);
+    munmap(rig->ram, rig->ram_size);
     munmap(rig->disk, RIG_DISK_SIZE);
     munmap(rig->neighbour, RIG_NEIGHBOUR_SIZE);
     close(rig->log_fd);
+    g_free(rig->counter);
     g_free(rig->ram_before);
     g_free(rig->disk_before);
     g_free(rig->neighbour_before);
@@ -278,7 +406,8 @@ SwiotlbQueue *swiotlb_rig_queue(SwiotlbRig *rig, uint16_t index)
     uint64_t area[RING_AREAS];
     SwiotlbQueue *vq;
 
-    swiotlb_ring_areas_at(RIG_RINGS + index * RIG_RINGS_STRIDE, area);
+    swiotlb_ring_areas_at(rig->window + RIG_RINGS - RIG_WINDOW +
+                          index * RIG_RINGS_STRIDE, area);
     vq = swiotlb_queue_new(rig->drv, index, area);
     swiotlb_queue_clear(vq);
     swiotlb_queue_enable(vq);
@@ -295,8 +424,8 @@ uint64_t swiotlb_rig_rejected(SwiotlbRig *rig)
 {
     QDict *rsp = qtest_qmp(rig->qts,
                            "{'execute': 'qom-get', 'arguments': {"
-                           " 'path': '/machine/peripheral/" RIG_DEVICE "',"
-                           " 'property': 'swiotlb-rejected'}}");
+                           " 'path': %s, 'property': 'swiotlb-rejected'}}",
+                           rig->counter);
     uint64_t rejected;
 
     g_assert_true(qdict_haskey(rsp, "return"));
@@ -308,7 +437,7 @@ uint64_t swiotlb_rig_rejected(SwiotlbRig *rig)
 
 void swiotlb_rig_snapshot(SwiotlbRig *rig)
 {
-    memcpy(rig->ram_before, rig->ram, RIG_RAM_SIZE);
+    memcpy(rig->ram_before, rig->ram, rig->ram_size);
     memcpy(rig->disk_before, rig->disk, RIG_DISK_SIZE);
     memcpy(rig->neighbour_before, rig->neighbour, RIG_NEIGHBOUR_SIZE);
     rig->rejected_before = swiotlb_rig_rejected(rig);
@@ -389,7 +518,7 @@ static void assert_same(const char *what, const uint8_t *now,
 void swiotlb_rig_assert_untouched(SwiotlbRig *rig)
 {
     swiotlb_rig_barrier(rig);
-    assert_same("guest RAM", rig->ram, rig->ram_before, RIG_RAM_SIZE);
+    assert_same("guest RAM", rig->ram, rig->ram_before, rig->ram_size);
     assert_same("disk image", rig->disk, rig->disk_before, RIG_DISK_SIZE);
     assert_same("neighbour's window", rig->neighbour, rig->neighbour_before,
                 RIG_NEIGHBOUR_SIZE);

@@ -45,6 +45,9 @@
 #define RIG_BUFFERS             (RIG_WINDOW + 0xc0000)
 #define RIG_BUFFERS_SIZE        0x10000
 
+/* On virtio-mmio RAM and windows are where the machine puts them. */
+#define RIG_MMIO_RAM_SIZE       (16 * MiB)
+
 /* Guest RAM that attacks aim at. */
 #define RIG_TARGET              (2 * MiB)
 #define RIG_TARGET_RINGS        (3 * MiB)
@@ -55,6 +58,14 @@ typedef struct SwiotlbRig {
     SwiotlbDriver *drv;
     QPCIDevice *port;       /* express: the root port above the device */
 
+    /* Where the window of "dev0" is */
+    uint64_t window;
+    /* Of "dev0", or of the transport that it is plugged into */
+    char *counter;
+
+    size_t ram_size;
+    /* Where the guest sees it */
+    uint64_t ram_base;
     uint8_t *ram;
     uint8_t *ram_before;
     uint8_t *disk;
@@ -88,6 +99,11 @@ SwiotlbRig *swiotlb_rig_new_express_full(const char *device, const char *window,
 /* The same as swiotlb_rig_new_full() with no BAR mapped. */
 SwiotlbRig *swiotlb_rig_new_unmapped(const char *device, const char *window,
                                      const char *extra);
+/*
+ * The same for a device on virtio-mmio, in the machine of the architecture that
+ * is being tested.  The window is a pool, and so is that of the neighbour.
+ */
+SwiotlbRig *swiotlb_rig_new_mmio(const char *device, const char *extra);
 void swiotlb_rig_free(SwiotlbRig *rig);
 /* Put BARs, and bridge windows above them, where this file says. */
 void swiotlb_rig_map(SwiotlbRig *rig);

@@ -29,7 +29,9 @@
 
 typedef struct SwiotlbDevice SwiotlbDevice;
 typedef struct VirtIODevice VirtIODevice;
+typedef struct VirtIOMMIOProxy VirtIOMMIOProxy;
 typedef struct VirtIOPCIProxy VirtIOPCIProxy;
+typedef struct VirtioDMAPool VirtioDMAPool;
 struct VirtioDeviceFeatures;
 struct iovec;
 struct vhost_dev;
@@ -521,5 +523,61 @@ bool swiotlb_pci_keeps_queue_size(VirtIOPCIProxy *proxy);
 
 /* swiotlb_pci_unplug: undo swiotlb_pci_plug(). Context: BQL held */
 void swiotlb_pci_unplug(VirtIOPCIProxy *proxy);
+
+/* The window of a virtio-mmio device: its properties and its pool */
+typedef struct SwiotlbMMIO {
+    char *pool_id;
+    bool required;
+
+    /* NULL without a window */
+    VirtioDMAPool *pool;
+    Error *blocker;
+    Notifier machine_done;
+    SwiotlbDevice device;
+} SwiotlbMMIO;
+
+#define SWIOTLB_MMIO_PROPERTIES                                             \
+    DEFINE_PROP_STRING("swiotlb-pool", VirtIOMMIOProxy, swiotlb.pool_id),   \
+    DEFINE_PROP_BOOL("swiotlb-required", VirtIOMMIOProxy, swiotlb.required, \
+                     false),                                                \
+    SWIOTLB_PROP_REJECTED("swiotlb-rejected", VirtIOMMIOProxy)
+
+/* swiotlb_mmio_check: find the pool; refuse properties that cannot work. */
+bool swiotlb_mmio_check(VirtIOMMIOProxy *proxy, Error **errp);
+
+/*
+ * swiotlb_mmio_plug: VirtioBusClass::device_plugged. Gives the device the pool
+ * of its transport @d as its window. Leaves nothing behind on failure.
+ */
+void swiotlb_mmio_plug(DeviceState *d, Error **errp);
+
+/* swiotlb_mmio_unplug: VirtioBusClass::device_unplugged */
+void swiotlb_mmio_unplug(DeviceState *d);
+
+/* swiotlb_mmio_keeps_queue_size: see swiotlb_pci_keeps_queue_size() */
+bool swiotlb_mmio_keeps_queue_size(VirtIOMMIOProxy *proxy);
+
+/*
+ * swiotlb_place_pools: give each pool a place at the end of the @size bytes of
+ * RAM at guest-physical address @base. Ends QEMU if they take more than a
+ * quarter of that.
+ *
+ * Context: BQL held; before the machine makes virtio-mmio transports
+ */
+void swiotlb_place_pools(uint64_t base, uint64_t size);
+
+/*
+ * swiotlb_reserve_pools: call @reserve with place, size and @type for each
+ * pool. Context: BQL held
+ */
+void swiotlb_reserve_pools(void (*reserve)(uint64_t, uint64_t, uint32_t),
+                           uint32_t type);
+
+/*
+ * swiotlb_describe_pools: add all pools to the devicetree @fdt, whose root has
+ * two cells for addresses and for sizes, and tie the virtio-mmio nodes in it to
+ * them. Context: BQL held
+ */
+void swiotlb_describe_pools(void *fdt);
 
 #endif

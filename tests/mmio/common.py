@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the tests of pools share."""
+
+import os
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, 'tests/guest'))
+
+from harness.tap import Tap  # noqa: E402,F401 pylint: disable=C0413,W0611
+
+VIRT = ('qemu-system-aarch64', '-machine', 'virt', '-cpu', 'cortex-a57')
+MODERN = ('-global', 'virtio-mmio.force-legacy=false')
+USED = ('-global', 'virtio-mmio.swiotlb-pool=pool0')
+
+
+def run(build, program, *args):
+    """Exit status and messages of a QEMU that is asked to end at once."""
+    command = [os.path.join(build, 'qemu', program), '-nodefaults',
+               '-display', 'none', '-accel', 'qtest', '-monitor', 'stdio',
+               *args]
+    result = subprocess.run(command, input='quit\n', text=True, timeout=60,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            check=False)
+    return result.returncode, ''.join(
+        line for line in result.stdout.splitlines(keepends=True)
+        if line.strip() and not line.startswith(('QEMU ', '(qemu)')))
