@@ -9,6 +9,8 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "tests/qtest/libqos/fw_cfg.h"
 #include "swiotlb-blk.h"
 #include "standard-headers/linux/virtio_config.h"
 #include "standard-headers/linux/virtio_ring.h"
@@ -444,6 +446,49 @@ static void test_without_pool(void)
     swiotlb_rig_free(rig);
 }
 
+/* The table of memory (e820) that firmware gets, and QEMU's number for it */
+typedef struct QEMU_PACKED E820Entry {
+    uint64_t address;
+    uint64_t length;
+    uint32_t type;
+} E820Entry;
+
+#define E820_RESERVED   2
+
+/* Is this so for exactly one entry? */
+static bool is_reserved(const E820Entry *entries, size_t count,
+                        uint64_t address, uint64_t length)
+{
+    int found = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        found += le64_to_cpu(entries[i].address) == address &&
+                 le64_to_cpu(entries[i].length) == length &&
+                 le32_to_cpu(entries[i].type) == E820_RESERVED;
+    }
+    return found == 1;
+}
+
+/* What tells the kernel of virt is a devicetree: tests/mmio/devicetree. */
+static void test_reserved(void)
+{
+    SwiotlbRig *rig = swiotlb_rig_new_mmio(DEVICE, BLK_DRIVE);
+    QFWCFG *fw_cfg = pc_fw_cfg_init(rig->qts);
+    E820Entry entries[16];
+    size_t size = qfw_cfg_get_file(fw_cfg, "etc/e820", entries,
+                                   sizeof(entries));
+
+    g_assert_cmpint(size % sizeof(E820Entry), ==, 0);
+    g_assert_cmpint(size, <, sizeof(entries));
+    g_assert_true(is_reserved(entries, size / sizeof(E820Entry), rig->window,
+                              RIG_WINDOW_SIZE));
+    g_assert_true(is_reserved(entries, size / sizeof(E820Entry),
+                              rig->window + RIG_WINDOW_SIZE,
+                              RIG_NEIGHBOUR_SIZE));
+    pc_fw_cfg_uninit(fw_cfg);
+    swiotlb_rig_free(rig);
+}
+
 G_GNUC_PRINTF(3, 4)
 static void add(const Attack *attack, void (*fn)(const void *),
                 const char *fmt, ...)
@@ -531,6 +576,10 @@ int main(int argc, char **argv)
                    test_required);
     qtest_add_func("swiotlb/mmio/without_pool_nothing_is_offered",
                    test_without_pool);
+    if (g_str_equal(qtest_get_arch(), "x86_64")) {
+        qtest_add_func("swiotlb/mmio/pools_are_reserved_in_e820",
+                       test_reserved);
+    }
 
     return g_test_run();
 }
