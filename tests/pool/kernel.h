@@ -143,7 +143,8 @@ static inline void put_bits(unsigned long *map, unsigned long i,
 #define __set_bit(i, map) put_bits(map, i, 1, true)
 #define __clear_bit(i, map) put_bits(map, i, 1, false)
 #define bitmap_zalloc(n, gfp) \
-    ((unsigned long *)calloc(DIV_ROUND_UP(n, BITS_PER_LONG), sizeof(long)))
+    ((unsigned long *)kernel_alloc(DIV_ROUND_UP(n, BITS_PER_LONG), \
+                                   sizeof(long)))
 #define bitmap_free(map) free(map)
 
 static inline unsigned long
@@ -212,6 +213,18 @@ static inline void list_del_init(struct list_head *link)
 
 /* One of so many allocations that may not wait fails; 0: none. */
 extern unsigned kernel_failures;
+/* After so many more allocations one fails, whatever it is; 0: none. */
+extern unsigned kernel_fails_in;
+
+static inline void *kernel_alloc(size_t n, size_t size)
+{
+    unsigned left = READ_ONCE(kernel_fails_in);
+
+    if (left) {
+        WRITE_ONCE(kernel_fails_in, left - 1);
+    }
+    return left == 1 ? NULL : calloc(n, size);
+}
 
 static inline void *kzalloc(size_t size, int gfp)
 {
@@ -221,10 +234,10 @@ static inline void *kzalloc(size_t size, int gfp)
     if (gfp == GFP_ATOMIC && failures && ++count % failures == 0) {
         return NULL;
     }
-    return calloc(1, size);
+    return kernel_alloc(1, size);
 }
 
-#define kvcalloc(n, size, gfp) calloc(n, size)
+#define kvcalloc(n, size, gfp) kernel_alloc(n, size)
 #define kfree(p) free(p)
 #define kvfree(p) free(p)
 
@@ -240,7 +253,7 @@ extern __thread unsigned kernel_cpu;
 #define KERNEL_STRIDE (32 * 1024UL)
 #define SMP_CACHE_BYTES 64
 #define __alloc_percpu(size, align) \
-    ((size) > KERNEL_STRIDE ? NULL : calloc(KERNEL_CPUS, KERNEL_STRIDE))
+    ((size) > KERNEL_STRIDE ? NULL : kernel_alloc(KERNEL_CPUS, KERNEL_STRIDE))
 #define alloc_percpu(type) ((type *)__alloc_percpu(sizeof(type), 0))
 #define free_percpu(p) free(p)
 #define per_cpu_ptr(p, cpu) \
