@@ -439,9 +439,20 @@ class Crypto(Proof):
         return f'cryptodev={self.name}-back'
 
     def run(self, machine, record):
-        lines = self.command(
-            machine, record, f'encrypt virtio_crypto_aes_cbc {self.KEY} '
-            f'{self.IV} {self.PLAIN}', 3)
+        status, lines = machine.run(
+            f'{LOAD} encrypt virtio_crypto_aes_cbc {self.KEY} {self.IV} '
+            f'{self.PLAIN}')
+        record.equal(status, 0, 'the guest does `encrypt`')
+        hidden = 'HIDDEN' in lines
+        record.equal(devices.results(record, lines, 'guest'),
+                     2 if hidden else 3, 'each step of the work is reported')
+        if hidden:
+            # The kernel's own test has compared what the device did.
+            record.ok(devices.numbers(machine, self.name)['copied_out'],
+                      'what the kernel tested went through the window')
+            record.skip('the cipher text',
+                        'this kernel gives programs no such ciphers')
+            return
         got = ''.join(devices.fact(lines, 'CIPHER'))
         record.equal(got, self.CIPHER,
                      'the cipher text is that of the standard')

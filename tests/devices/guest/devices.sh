@@ -85,7 +85,8 @@ play()
 	result sound_played $?
 }
 
-# encrypt ALGORITHM KEY IV PLAIN, all in hexadecimal: print the cipher text.
+# encrypt ALGORITHM KEY IV PLAIN, all in hexadecimal: print the cipher text, or
+# HIDDEN if the kernel keeps the algorithm to itself.
 encrypt()
 {
 	await 20 grep -q "driver *: $1\$" /proc/crypto
@@ -95,16 +96,22 @@ encrypt()
 	echo "$4" | unhex > /tmp/plain
 	echo "$2" | unhex > /tmp/key
 	kcapi-enc -e -c "$1" --iv "$3" -i /tmp/plain -o /tmp/cipher \
-		--keyfd 3 3< /tmp/key 2>&1
-	result cipher_run $?
+		--keyfd 3 3< /tmp/key > /tmp/said 2>&1
+	set -- $?
+	if grep -q 'AF_ALG: bind failed (errno: -2)' /tmp/said; then
+		echo HIDDEN
+		return
+	fi
+	result cipher_run "$1" "$(cat /tmp/said)"
 	echo "CIPHER $(hexdump -ve '1/1 "%02x"' /tmp/cipher)"
 }
 
-# selftest DRIVER: what the kernel says about its test of an algorithm.
+# selftest DRIVER: what the kernel says about its test of an algorithm, when that
+# has ended.
 selftest()
 {
 	awk -v "driver=$1" '$1 == "driver" { found = $3 == driver }
-		$1 == "selftest" && found { print $3 }' /proc/crypto
+		$1 == "selftest" && found && $3 != "unknown" { print $3 }' /proc/crypto
 }
 
 unhex()
