@@ -11,7 +11,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT / 'tests' / 'guest'))
 
-from harness import cli, devices, host, initramfs  # noqa: E402,F401
+from harness import cli, compat, devices, host, initramfs  # noqa: E402,F401
 from harness.build import Build, BuildError  # noqa: E402,F401
 from harness.machine import Machine, MachineError  # noqa: E402,F401
 

@@ -40,6 +40,8 @@ class Record:
         self.tap = tap
         self.name = name
         self.count = self.failed = 0
+        # Of the devices that its driver has: is the ring packed?
+        self.rings = set()
 
     def ok(self, good, name, detail=''):
         self.count += 1
@@ -60,6 +62,9 @@ class Proof:
     """One device; `name` is its id."""
 
     size = '4M'
+    # Packed rings take room for the worst case.
+    packed_size = '64M'
+    packed = False
     modules = ()
 
     def __init__(self, folder, name, qtype):
@@ -87,8 +92,10 @@ class Proof:
 
     def arguments(self):
         before = self.before()
+        size = self.packed_size if self.packed else self.size
         parts = [self.qtype, f'id={self.name}', self.options(), 'swiotlb=on',
-                 f'swiotlb-size={self.size}']
+                 f'swiotlb-size={size}',
+                 f'packed={"on" if self.packed else "off"}']
         return [*before, '-device', ','.join(p for p in parts if p),
                 *self.after()]
 
@@ -111,6 +118,9 @@ class Proof:
         record.ok(state.driver and devices.SWIOTLB in state.features,
                   'its driver uses the window',
                   f'{state.driver} {sorted(state.features)}')
+        record.rings.add(devices.RING_PACKED in state.features)
+        record.equal(devices.RING_PACKED in state.features, self.packed,
+                     f'its rings are {"packed" if self.packed else "split"}')
         record.equal(machine.property(self.name, 'swiotlb-rejected'), 0,
                      'the device had nothing to reject')
 

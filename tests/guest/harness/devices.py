@@ -16,10 +16,15 @@ RING_PACKED = 34
 
 
 class Device:
-    """A PCI device of the guest, and the work that the guest does with it."""
+    """A PCI device of the guest, and the work that the guest does with it.
 
-    def __init__(self, qdev_id, qtype, options='', modules=(), before=()):
+    steps  how the names of that work's steps begin
+    """
+
+    def __init__(self, qdev_id, qtype, options='', modules=(), before=(),
+                 steps=None):
         self.qdev_id = qdev_id
+        self.steps = steps or qdev_id
         self.qtype = qtype
         self.options = options
         self.modules = modules
@@ -93,7 +98,7 @@ class Fleet:
                    f'drive=disk-image,num-queues={queues},iothread=disk-thread',
                    ['virtio_blk', 'ext4', 'crc32c_generic'],
                    ['-object', 'iothread,id=disk-thread',
-                    *host.drive('disk', self.ext4.path)]),
+                    *host.drive('disk', self.ext4.path)], 'ext4'),
             Device('net', 'virtio-net-pci', 'netdev=user,romfile=',
                    ['virtio_net'], ['-netdev', 'user,id=user']),
             Device('rng', 'virtio-rng-pci', 'rng=source', ['virtio_rng'],
@@ -102,7 +107,7 @@ class Fleet:
             Device('serial', 'virtio-serial-pci', '', ['virtio_console']),
             Device('scsi', 'virtio-scsi-pci', f'num_queues={queues}',
                    ['virtio_scsi', 'sd_mod'],
-                   host.drive('scsi', self.raw.path)),
+                   host.drive('scsi', self.raw.path), 'raw'),
             Device('p9', 'virtio-9p-pci', 'fsdev=share,mount_tag=share',
                    ['9p', '9pnet_virtio'],
                    ['-fsdev', 'local,id=share,security_model=none,'
@@ -204,6 +209,13 @@ def results(tap, lines, what):
             count += 1
             tap.ok(match[2] == 'ok', f'{what}: {match[1]}', match[3])
     return count
+
+
+def did_its_work(lines, device):
+    """Every step of a device's work is reported, and good."""
+    said = [line for line in lines
+            if line.startswith(f'RESULT {device.steps}_')]
+    return bool(said) and all(' ok' in line for line in said)
 
 
 def sums(lines, prefix):
