@@ -387,7 +387,7 @@ class Machine(Qemu):
         self.start('sync; poweroff -f')
         self.process_ended()
 
-    def process_ended(self):
+    def process_ended(self, seconds=30):
         def ended():
             return self.process.poll()
-        return self.wait_for(ended, 30, 'the guest to power off')
+        return self.wait_for(ended, seconds, 'the guest to power off')
