@@ -642,6 +642,16 @@ pci_rebind()
 		echo "$1" > /sys/bus/pci/drivers_probe
 }
 
+# pci_give BDF DRIVER: to this PCI driver and no other; '': to whoever wants it.
+pci_give()
+{
+	local at=/sys/bus/pci/devices/$1
+	echo "$2" > "$at/driver_override" &&
+		echo "$1" > "$at/driver/unbind" &&
+		echo "$1" > /sys/bus/pci/drivers_probe &&
+		[ -e "$at/driver" ]
+}
+
 # has_slaves NUMBER: below one interface.
 has_slaves()
 {
