@@ -652,6 +652,32 @@ pci_give()
 		[ -e "$at/driver" ]
 }
 
+# byte FILE OFFSET
+byte()
+{
+	hexdump -s "$2" -n 1 -ve '1/1 "%d"' "$1"
+}
+
+# slot_control PORT LOW HIGH: both bytes, three digits in octal each
+slot_control()
+{
+	local config=/sys/bus/pci/devices/$1/config at
+	at=$(byte "$config" 52)
+	until [ "$(byte "$config" "$at")" -eq 16 ]; do
+		at=$(byte "$config" $((at + 1)))
+	done
+	printf '%b' "\\0$2\\0$3" | dd "of=$config" bs=2 seek=$(((at + 24) / 2)) \
+		conv=notrunc 2>/dev/null
+}
+
+# cut_power PORT: to the slot of a PCI Express port. Its driver hears of it when
+# the device is gone, and finds the power on.
+cut_power()
+{
+	# No interrupts, power off; then all interrupts, power on
+	slot_control "$1" 300 007 && slot_control "$1" 371 001
+}
+
 # has_slaves NUMBER: below one interface.
 has_slaves()
 {
