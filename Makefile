@@ -76,7 +76,7 @@ help:
 	@echo 'make demo         build, boot a guest and show what the window does'
 	@echo 'make check        run every test'
 	@echo 'make check-SUITE  run one suite: unit qtest guest devices vhost-user mmio'
-	@echo '                  migration hotplug tools fuzz unmodified'
+	@echo '                  libvirt migration hotplug tools fuzz unmodified'
 	@echo '                  semantic-patches bench bench-ir scale static docs, or'
 	@echo '                  thorough with the long loops that are in no other'
 	@echo 'make bench        measure what a window costs, or gains; options go into'
