@@ -219,8 +219,7 @@ static void add_words(Report *report, const char *text,
     }
 }
 
-static void apply_json(Device *device, JsonNode *object,
-                       const char *name)
+static void apply_json(Device *device, JsonNode *object, const char *name)
 {
     JsonNode *value = node_get(object, name);
     const char *text = node_string(value);

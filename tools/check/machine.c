@@ -22,7 +22,7 @@ typedef struct Machine {
 } Machine;
 
 static JsonNode *get_property(Machine *machine, const char *path,
-                               const char *name, GError **error)
+                              const char *name, GError **error)
 {
     g_autofree char *quoted = node_quote(path);
     g_autofree char *arguments =
@@ -39,16 +39,23 @@ static void set_odd(GError **error, const char *path, const char *name)
                 path);
 }
 
+/* Without an answer the error is set already. */
+static bool is_of_kind(JsonNode *answer, bool is, const char *path,
+                       const char *name, GError **error)
+{
+    if (answer && !is) {
+        set_odd(error, path, name);
+    }
+    return is;
+}
+
 static char *get_string(Machine *machine, const char *path, const char *name,
                         GError **error)
 {
     g_autoptr(JsonNode) answer = get_property(machine, path, name, error);
     const char *text = node_string(node_get(answer, "return"));
 
-    if (answer && !text) {
-        set_odd(error, path, name);
-    }
-    return g_strdup(text);
+    return is_of_kind(answer, text, path, name, error) ? g_strdup(text) : NULL;
 }
 
 static bool get_bool(Machine *machine, const char *path, const char *name,
@@ -56,14 +63,8 @@ static bool get_bool(Machine *machine, const char *path, const char *name,
 {
     g_autoptr(JsonNode) answer = get_property(machine, path, name, error);
 
-    if (!answer) {
-        return false;
-    }
-    if (!node_bool(node_get(answer, "return"), result)) {
-        set_odd(error, path, name);
-        return false;
-    }
-    return true;
+    return is_of_kind(answer, node_bool(node_get(answer, "return"), result),
+                      path, name, error);
 }
 
 static bool get_uint(Machine *machine, const char *path, const char *name,
@@ -71,14 +72,8 @@ static bool get_uint(Machine *machine, const char *path, const char *name,
 {
     g_autoptr(JsonNode) answer = get_property(machine, path, name, error);
 
-    if (!answer) {
-        return false;
-    }
-    if (!node_uint(node_get(answer, "return"), result)) {
-        set_odd(error, path, name);
-        return false;
-    }
-    return true;
+    return is_of_kind(answer, node_uint(node_get(answer, "return"), result),
+                      path, name, error);
 }
 
 static bool has_property(Machine *machine, const char *path, const char *name,
@@ -87,7 +82,7 @@ static bool has_property(Machine *machine, const char *path, const char *name,
     g_autofree char *quoted = node_quote(path);
     g_autofree char *arguments = g_strdup_printf("{\"path\": %s}", quoted);
     g_autoptr(JsonNode) answer = qmp_execute(machine->qmp, "qom-list",
-                                              arguments, error);
+                                             arguments, error);
     JsonNode *list = node_get(answer, "return");
     unsigned i;
 
@@ -126,8 +121,7 @@ static const char *id_of(const char *path)
            id : NULL;
 }
 
-static JsonNode *find_by_id(JsonNode *devices, const char *id,
-                                   unsigned depth)
+static JsonNode *find_by_id(JsonNode *devices, const char *id, unsigned depth)
 {
     unsigned i;
 
@@ -168,8 +162,7 @@ static JsonNode *find_by_place(JsonNode *devices, guint64 devfn)
  * query-pci's view of a device, or NULL if it has none. Without an id it is
  * known by its bus, and that by the bridge above.
  */
-static JsonNode *find_pci(Machine *machine, const char *path,
-                                 unsigned depth)
+static JsonNode *find_pci(Machine *machine, const char *path, unsigned depth)
 {
     JsonNode *roots = node_get(machine->pci, "return");
     const char *id = id_of(path);
@@ -230,8 +223,8 @@ static bool read_status(Machine *machine, const char *path, Device *device,
     g_autofree char *quoted = node_quote(path);
     g_autofree char *arguments = g_strdup_printf("{\"path\": %s}", quoted);
     g_autoptr(JsonNode) answer = qmp_execute(machine->qmp,
-                                              "x-query-virtio-status",
-                                              arguments, error);
+                                             "x-query-virtio-status",
+                                             arguments, error);
     JsonNode *status = node_get(answer, "return");
     JsonNode *bits = node_get(node_get(status, "status"), "statuses");
     JsonNode *features =
@@ -339,7 +332,7 @@ static bool read_once(Qmp *qmp, Report *report, GError **error)
 {
     g_autoptr(GError) reason = NULL;
     g_autoptr(JsonNode) list = qmp_execute(qmp, "x-query-virtio", NULL,
-                                            &reason);
+                                           &reason);
     g_autoptr(JsonNode) pci = NULL;
     Machine machine = { .qmp = qmp };
 

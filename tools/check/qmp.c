@@ -133,7 +133,7 @@ static bool hear(Qmp *qmp, GError **error)
 }
 
 static JsonNode *parse_message(const char *text, size_t length,
-                                GError **error)
+                               GError **error)
 {
     g_autoptr(GError) reason = NULL;
     g_autoptr(JsonNode) message = node_parse(text, length, &reason);
@@ -186,7 +186,7 @@ static JsonNode *ask_domain(Qmp *qmp, const char *request, GError **error)
 }
 
 JsonNode *qmp_execute(Qmp *qmp, const char *command, const char *arguments,
-                       GError **error)
+                      GError **error)
 {
     g_autofree char *request =
         g_strdup_printf("{\"execute\": \"%s\", \"arguments\": %s}\n", command,

@@ -27,6 +27,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Qmp, qmp_free)
  * JSON, or NULL. CHECK_ERROR_ANSWER if QEMU says that it cannot.
  */
 JsonNode *qmp_execute(Qmp *qmp, const char *command, const char *arguments,
-                       GError **error);
+                      GError **error);
 
 #endif
