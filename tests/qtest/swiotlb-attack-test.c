@@ -162,18 +162,6 @@ static void assert_request_untouched(SwiotlbRig *rig, SwiotlbQueue *vq,
     g_assert_cmpmem(now, RIG_BUFFERS_SIZE, buffers, RIG_BUFFERS_SIZE);
 }
 
-static void add_request(SwiotlbRig *rig, SwiotlbQueue *vq,
-                        const BlkRequest *req, bool indirect)
-{
-    if (indirect) {
-        swiotlb_table_write(rig->drv, RIG_TABLE, req->seg, BLK_SEGMENTS);
-        swiotlb_queue_add_indirect(vq, RIG_TABLE, BLK_SEGMENTS *
-                                   sizeof(struct vring_desc));
-    } else {
-        swiotlb_queue_add(vq, req->seg, BLK_SEGMENTS);
-    }
-}
-
 static void test_buffer(const void *opaque)
 {
     const Attack *attack = opaque;
@@ -199,7 +187,7 @@ static void test_buffer(const void *opaque)
     buffers = read_buffers(rig);
 
     swiotlb_rig_snapshot(rig);
-    add_request(rig, vq, &req, attack->indirect);
+    blk_request_add(rig, vq, &req, attack->indirect);
     swiotlb_queue_kick(vq);
     swiotlb_rig_assert_refused(rig, bad->addr, bad->len,
                                bad->device_writes ? "write" : "read", true);
@@ -275,26 +263,23 @@ static void test_ring(const void *opaque)
     const Place *place = attack->place;
     SwiotlbRig *rig = start(attack);
     uint32_t len = swiotlb_ring_area_size(attack->packed, attack->area);
-    uint64_t area[RING_AREAS];
+    uint64_t addr = place_addr(place, len);
     g_autofree uint8_t *buffers = NULL;
     SwiotlbQueue *vq;
     BlkRequest req;
 
-    swiotlb_ring_areas_at(RIG_RINGS, area);
-    area[attack->area] = place_addr(place, len);
-    vq = swiotlb_queue_new(rig->drv, attack->variant->queue, area);
-    vq->no_memory[attack->area] = place->no_memory;
-    swiotlb_queue_clear(vq);
+    vq = blk_queue_with_area_at(rig, attack->variant->queue, attack->area,
+                                addr, place->no_memory);
     blk_request_init(&req, true, 1);
     blk_request_fill(rig, &req);
-    add_request(rig, vq, &req, attack->indirect);
+    blk_request_add(rig, vq, &req, attack->indirect);
     buffers = read_buffers(rig);
 
     swiotlb_rig_snapshot(rig);
     swiotlb_queue_enable(vq);
     swiotlb_rig_driver_ok(rig);
     swiotlb_queue_kick(vq);
-    swiotlb_rig_assert_refused(rig, area[attack->area], 0, NULL, true);
+    swiotlb_rig_assert_refused(rig, addr, 0, NULL, true);
     assert_request_untouched(rig, vq, buffers);
 
     finish(rig, vq, attack);
@@ -309,30 +294,14 @@ static void test_ring_grown(const void *opaque)
     const Attack *attack = opaque;
     SwiotlbRig *rig = start(attack);
     uint32_t len = swiotlb_ring_area_size(attack->packed, attack->area);
-    uint64_t area[RING_AREAS];
     SwiotlbQueue *vq;
-    BlkRequest req;
 
-    swiotlb_ring_areas_at(RIG_RINGS, area);
-    area[attack->area] = WINDOW_END - len;
-    vq = swiotlb_queue_new(rig->drv, attack->variant->queue, area);
-    swiotlb_queue_clear(vq);
+    vq = blk_queue_with_area_at(rig, attack->variant->queue, attack->area,
+                                WINDOW_END - len, false);
     swiotlb_queue_enable(vq);
     swiotlb_rig_driver_ok(rig);
     blk_assert_works(rig, vq);
-
-    blk_request_init(&req, false, 1);
-    blk_request_fill(rig, &req);
-    swiotlb_rig_snapshot(rig);
-    swiotlb_queue_resize(vq, SWIOTLB_RING_NUM * 2);
-    /* More than go into the ring that was enabled, at the old pace */
-    for (int i = 0; i < SWIOTLB_RING_NUM; i++) {
-        swiotlb_queue_add(vq, req.seg, BLK_SEGMENTS);
-        swiotlb_queue_kick(vq);
-        swiotlb_rig_barrier(rig);
-        swiotlb_queue_get(vq, NULL);
-    }
-    swiotlb_rig_assert_untouched(rig);
+    blk_assert_not_grown(rig, vq);
 
     finish(rig, vq, attack);
 }
@@ -342,15 +311,12 @@ static void test_event_idx(const void *opaque)
 {
     const Attack *attack = opaque;
     SwiotlbRig *rig = start(attack);
-    uint64_t area[RING_AREAS];
+    uint32_t len = swiotlb_ring_area_size(attack->packed, attack->area);
     SwiotlbQueue *vq;
     BlkRequest req;
 
-    swiotlb_ring_areas_at(RIG_RINGS, area);
-    area[attack->area] = WINDOW_END -
-                         swiotlb_ring_area_size(attack->packed, attack->area);
-    vq = swiotlb_queue_new(rig->drv, attack->variant->queue, area);
-    swiotlb_queue_clear(vq);
+    vq = blk_queue_with_area_at(rig, attack->variant->queue, attack->area,
+                                WINDOW_END - len, false);
     swiotlb_queue_enable(vq);
     swiotlb_rig_driver_ok(rig);
     blk_assert_works(rig, vq);
@@ -364,7 +330,7 @@ static void test_event_idx(const void *opaque)
     swiotlb_queue_enable(vq);
     swiotlb_rig_driver_ok(rig);
     swiotlb_queue_kick(vq);
-    swiotlb_rig_assert_refused(rig, area[attack->area], 0, NULL, true);
+    swiotlb_rig_assert_refused(rig, WINDOW_END - len, 0, NULL, true);
     g_assert_false(swiotlb_queue_get(vq, NULL));
 
     finish(rig, vq, attack);
@@ -377,24 +343,13 @@ static void test_edges(const void *opaque)
     SwiotlbRig *rig = start(attack);
     uint64_t area[RING_AREAS];
     SwiotlbQueue *vq;
-    BlkRequest req;
 
     swiotlb_ring_areas_at(RIG_RINGS + 0x8000, area);
     vq = swiotlb_queue_new(rig->drv, attack->variant->queue, area);
     swiotlb_queue_clear(vq);
     swiotlb_queue_enable(vq);
     swiotlb_rig_driver_ok(rig);
-
-    for (int i = 0; i < BLK_SEGMENTS; i++) {
-        for (int write = 0; write < 2; write++) {
-            blk_request_init(&req, write, 7 + i);
-            req.seg[i].addr = RIG_WINDOW;
-            blk_request_assert_done(rig, vq, &req);
-            req.seg[i].addr = WINDOW_END - req.seg[i].len;
-            blk_request_assert_done(rig, vq, &req);
-        }
-    }
-    g_assert_cmpuint(swiotlb_rig_rejected(rig), ==, 0);
+    blk_assert_edges_work(rig, vq);
 
     finish(rig, vq, attack);
 }
@@ -415,21 +370,7 @@ static void test_dead_until_reset(const void *opaque)
     swiotlb_queue_kick(vq);
     swiotlb_rig_assert_refused(rig, req.seg[BLK_HEADER].addr,
                                req.seg[BLK_HEADER].len, "read", true);
-
-    /* A driver that pretends not to have seen NEEDS_RESET. */
-    swiotlb_driver_set_status(rig->drv, VIRTIO_CONFIG_S_ACKNOWLEDGE |
-                              VIRTIO_CONFIG_S_DRIVER |
-                              VIRTIO_CONFIG_S_FEATURES_OK |
-                              VIRTIO_CONFIG_S_DRIVER_OK);
-    blk_request_init(&req, true, 1);
-    blk_request_fill(rig, &req);
-    swiotlb_rig_snapshot(rig);
-    swiotlb_queue_add(vq, req.seg, BLK_SEGMENTS);
-    swiotlb_queue_kick(vq);
-    swiotlb_rig_assert_untouched(rig);
-    g_assert_false(swiotlb_queue_get(vq, NULL));
-    g_assert_cmphex(swiotlb_driver_status(rig->drv) &
-                    VIRTIO_CONFIG_S_NEEDS_RESET, !=, 0);
+    blk_assert_dead(rig, vq);
 
     finish(rig, vq, attack);
 }

@@ -9,6 +9,7 @@
 #include "swiotlb-blk.h"
 #include "standard-headers/linux/virtio_blk.h"
 #include "standard-headers/linux/virtio_config.h"
+#include "standard-headers/linux/virtio_ring.h"
 
 #define STATUS_PENDING  0xff
 
@@ -87,6 +88,20 @@ void blk_request_fill(SwiotlbRig *rig, const BlkRequest *req)
     }
 }
 
+void blk_request_add(SwiotlbRig *rig, SwiotlbQueue *vq, const BlkRequest *req,
+                     bool indirect)
+{
+    uint64_t table = swiotlb_rig_in_window(rig, RIG_TABLE);
+
+    if (indirect) {
+        swiotlb_table_write(rig->drv, table, req->seg, BLK_SEGMENTS);
+        swiotlb_queue_add_indirect(vq, table, BLK_SEGMENTS *
+                                   sizeof(struct vring_desc));
+    } else {
+        swiotlb_queue_add(vq, req->seg, BLK_SEGMENTS);
+    }
+}
+
 void blk_request_assert_done(SwiotlbRig *rig, SwiotlbQueue *vq,
                              const BlkRequest *req)
 {
@@ -129,7 +144,7 @@ void blk_assert_works(SwiotlbRig *rig, SwiotlbQueue *vq)
 
     for (uint64_t sector = 40; sector < 44; sector++) {
         blk_request_init_at(&req, sector & 1, sector,
-                            rig->window + RIG_BUFFERS - RIG_WINDOW);
+                            swiotlb_rig_in_window(rig, RIG_BUFFERS));
         blk_request_assert_done(rig, vq, &req);
     }
     g_assert_cmpuint(swiotlb_rig_rejected(rig), ==, rejected);
@@ -146,6 +161,78 @@ void blk_assert_recovers(SwiotlbRig *rig, uint16_t queue)
     swiotlb_rig_driver_ok(rig);
     blk_assert_works(rig, vq);
     swiotlb_queue_free(vq);
+}
+
+SwiotlbQueue *blk_queue_with_area_at(SwiotlbRig *rig, uint16_t queue,
+                                     SwiotlbRingArea area, uint64_t addr,
+                                     bool no_memory)
+{
+    uint64_t areas[RING_AREAS];
+    SwiotlbQueue *vq;
+
+    swiotlb_ring_areas_at(swiotlb_rig_in_window(rig, RIG_RINGS), areas);
+    areas[area] = addr;
+    vq = swiotlb_queue_new(rig->drv, queue, areas);
+    vq->no_memory[area] = no_memory;
+    swiotlb_queue_clear(vq);
+    return vq;
+}
+
+void blk_assert_not_grown(SwiotlbRig *rig, SwiotlbQueue *vq)
+{
+    BlkRequest req;
+
+    blk_request_init_at(&req, false, 1,
+                        swiotlb_rig_in_window(rig, RIG_BUFFERS));
+    blk_request_fill(rig, &req);
+    swiotlb_rig_snapshot(rig);
+    swiotlb_queue_resize(vq, SWIOTLB_RING_NUM * 2);
+    /* More than go into the ring that was enabled, at the old pace */
+    for (int i = 0; i < SWIOTLB_RING_NUM; i++) {
+        swiotlb_queue_add(vq, req.seg, BLK_SEGMENTS);
+        swiotlb_queue_kick(vq);
+        swiotlb_rig_barrier(rig);
+        swiotlb_queue_get(vq, NULL);
+    }
+    swiotlb_rig_assert_untouched(rig);
+}
+
+void blk_assert_edges_work(SwiotlbRig *rig, SwiotlbQueue *vq)
+{
+    uint64_t end = rig->window + RIG_WINDOW_SIZE;
+    BlkRequest req;
+
+    for (int i = 0; i < BLK_SEGMENTS; i++) {
+        for (int write = 0; write < 2; write++) {
+            blk_request_init_at(&req, write, 7 + i,
+                                swiotlb_rig_in_window(rig, RIG_BUFFERS));
+            req.seg[i].addr = rig->window;
+            blk_request_assert_done(rig, vq, &req);
+            req.seg[i].addr = end - req.seg[i].len;
+            blk_request_assert_done(rig, vq, &req);
+        }
+    }
+    g_assert_cmpuint(swiotlb_rig_rejected(rig), ==, 0);
+}
+
+void blk_assert_dead(SwiotlbRig *rig, SwiotlbQueue *vq)
+{
+    BlkRequest req;
+
+    swiotlb_driver_set_status(rig->drv, VIRTIO_CONFIG_S_ACKNOWLEDGE |
+                              VIRTIO_CONFIG_S_DRIVER |
+                              VIRTIO_CONFIG_S_FEATURES_OK |
+                              VIRTIO_CONFIG_S_DRIVER_OK);
+    blk_request_init_at(&req, true, 1,
+                        swiotlb_rig_in_window(rig, RIG_BUFFERS));
+    blk_request_fill(rig, &req);
+    swiotlb_rig_snapshot(rig);
+    swiotlb_queue_add(vq, req.seg, BLK_SEGMENTS);
+    swiotlb_queue_kick(vq);
+    swiotlb_rig_assert_untouched(rig);
+    g_assert_false(swiotlb_queue_get(vq, NULL));
+    g_assert_cmphex(swiotlb_driver_status(rig->drv) &
+                    VIRTIO_CONFIG_S_NEEDS_RESET, !=, 0);
 }
 
 SwiotlbQueue *blk_variant_go(SwiotlbRig *rig, const BlkVariant *variant)

@@ -59,6 +59,9 @@ void blk_request_init_at(BlkRequest *req, bool write, uint64_t sector,
                          uint64_t base);
 /* Put header, data and a pending status where the segments say. */
 void blk_request_fill(SwiotlbRig *rig, const BlkRequest *req);
+/* Make it available; with @indirect by a table that lies in the window. */
+void blk_request_add(SwiotlbRig *rig, SwiotlbQueue *vq, const BlkRequest *req,
+                     bool indirect);
 /* Add, kick, wait; the request must succeed and have done its work. */
 void blk_request_assert_done(SwiotlbRig *rig, SwiotlbQueue *vq,
                              const BlkRequest *req);
@@ -66,6 +69,22 @@ void blk_request_assert_done(SwiotlbRig *rig, SwiotlbQueue *vq,
 void blk_request_assert_on_disk(SwiotlbRig *rig, const BlkRequest *req);
 /* Write and read back through @vq; the counter must not move. */
 void blk_assert_works(SwiotlbRig *rig, SwiotlbQueue *vq);
+/*
+ * A queue with empty rings in the window, but for one @area at @addr, where
+ * there may be no memory.  It is not enabled yet.
+ */
+SwiotlbQueue *blk_queue_with_area_at(SwiotlbRig *rig, uint16_t queue,
+                                     SwiotlbRingArea area, uint64_t addr,
+                                     bool no_memory);
+/*
+ * An enabled ring of which an area ends with the window is declared to be
+ * longer, and is not followed out of it.
+ */
+void blk_assert_not_grown(SwiotlbRig *rig, SwiotlbQueue *vq);
+/* Each segment may be the first and the last thing in the window. */
+void blk_assert_edges_work(SwiotlbRig *rig, SwiotlbQueue *vq);
+/* The driver acts as if it had not seen NEEDS_RESET, and nothing is done. */
+void blk_assert_dead(SwiotlbRig *rig, SwiotlbQueue *vq);
 /* Put @variant's disk to work, its rings in the window. */
 SwiotlbQueue *blk_variant_go(SwiotlbRig *rig, const BlkVariant *variant);
 /* Reset, negotiate as before, and all works. */

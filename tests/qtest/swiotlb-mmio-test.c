@@ -16,9 +16,6 @@
 #include "standard-headers/linux/virtio_ring.h"
 
 #define DEVICE          "virtio-blk-device,drive=disk"
-#define RINGS           (RIG_RINGS - RIG_WINDOW)
-#define TABLE           (RIG_TABLE - RIG_WINDOW)
-#define BUFFERS         (RIG_BUFFERS - RIG_WINDOW)
 
 #define BASIC_FEATURES  ((1ull << VIRTIO_F_VERSION_1) | \
                          (1ull << VIRTIO_F_ACCESS_PLATFORM) | \
@@ -46,7 +43,8 @@ static const Place places[] = {
     { "in_pool_with_last_byte_only", WINDOW, 0, ALL_BUT_ONE },
     { "just_past_pool", WINDOW_END },
     { "around_pool", WINDOW, -0x1000, .len = RIG_WINDOW_SIZE + 0x2000 },
-    { "of_huge_length", WINDOW, BUFFERS + 0x8000, .len = 0xfffffff0 },
+    { "of_huge_length", WINDOW, RIG_BUFFERS - RIG_WINDOW + 0x8000,
+      .len = 0xfffffff0 },
     { "in_neighbours_pool", WINDOW_END, 0x8000 },
     { "behind_all_pools", NEIGHBOUR_END },
     { "at_unassigned_high_address", ADDRESS, 1ull << 50, .no_memory = true },
@@ -128,20 +126,8 @@ static void finish(SwiotlbRig *rig, SwiotlbQueue *vq, const Attack *attack)
 
 static void init_request(SwiotlbRig *rig, BlkRequest *req, bool write)
 {
-    blk_request_init_at(req, write, 1, rig->window + BUFFERS);
-}
-
-static void add_request(SwiotlbRig *rig, SwiotlbQueue *vq,
-                        const BlkRequest *req, bool indirect)
-{
-    if (indirect) {
-        swiotlb_table_write(rig->drv, rig->window + TABLE, req->seg,
-                            BLK_SEGMENTS);
-        swiotlb_queue_add_indirect(vq, rig->window + TABLE, BLK_SEGMENTS *
-                                   sizeof(struct vring_desc));
-    } else {
-        swiotlb_queue_add(vq, req->seg, BLK_SEGMENTS);
-    }
+    blk_request_init_at(req, write, 1,
+                        swiotlb_rig_in_window(rig, RIG_BUFFERS));
 }
 
 static void test_buffer(const void *opaque)
@@ -167,7 +153,7 @@ static void test_buffer(const void *opaque)
     blk_request_fill(rig, &req);
 
     swiotlb_rig_snapshot(rig);
-    add_request(rig, vq, &req, attack->indirect);
+    blk_request_add(rig, vq, &req, attack->indirect);
     swiotlb_queue_kick(vq);
     swiotlb_rig_assert_refused(rig, bad->addr, bad->len,
                                bad->device_writes ? "write" : "read", true);
@@ -211,24 +197,21 @@ static void test_ring(const void *opaque)
     const Place *place = attack->place;
     SwiotlbRig *rig = start(attack);
     uint32_t len = swiotlb_ring_area_size(attack->packed, attack->area);
-    uint64_t area[RING_AREAS];
+    uint64_t addr = place_addr(rig, place, len);
     SwiotlbQueue *vq;
     BlkRequest req;
 
-    swiotlb_ring_areas_at(rig->window + RINGS, area);
-    area[attack->area] = place_addr(rig, place, len);
-    vq = swiotlb_queue_new(rig->drv, 0, area);
-    vq->no_memory[attack->area] = no_memory(rig, place);
-    swiotlb_queue_clear(vq);
+    vq = blk_queue_with_area_at(rig, 0, attack->area, addr,
+                                no_memory(rig, place));
     init_request(rig, &req, true);
     blk_request_fill(rig, &req);
-    add_request(rig, vq, &req, false);
+    blk_request_add(rig, vq, &req, false);
 
     swiotlb_rig_snapshot(rig);
     swiotlb_queue_enable(vq);
     swiotlb_rig_driver_ok(rig);
     swiotlb_queue_kick(vq);
-    swiotlb_rig_assert_refused(rig, area[attack->area], 0, NULL, true);
+    swiotlb_rig_assert_refused(rig, addr, 0, NULL, true);
     g_assert_false(swiotlb_queue_get(vq, NULL));
 
     finish(rig, vq, attack);
@@ -239,31 +222,15 @@ static void test_ring_grown(const void *opaque)
 {
     const Attack *attack = opaque;
     SwiotlbRig *rig = start(attack);
-    uint64_t area[RING_AREAS];
+    uint32_t len = swiotlb_ring_area_size(attack->packed, attack->area);
     SwiotlbQueue *vq;
-    BlkRequest req;
 
-    swiotlb_ring_areas_at(rig->window + RINGS, area);
-    area[attack->area] = rig->window + RIG_WINDOW_SIZE -
-                         swiotlb_ring_area_size(attack->packed, attack->area);
-    vq = swiotlb_queue_new(rig->drv, 0, area);
-    swiotlb_queue_clear(vq);
+    vq = blk_queue_with_area_at(rig, 0, attack->area,
+                                rig->window + RIG_WINDOW_SIZE - len, false);
     swiotlb_queue_enable(vq);
     swiotlb_rig_driver_ok(rig);
     blk_assert_works(rig, vq);
-
-    init_request(rig, &req, false);
-    blk_request_fill(rig, &req);
-    swiotlb_rig_snapshot(rig);
-    swiotlb_queue_resize(vq, SWIOTLB_RING_NUM * 2);
-    /* More than go into the ring that was enabled, at the old pace */
-    for (int i = 0; i < SWIOTLB_RING_NUM; i++) {
-        swiotlb_queue_add(vq, req.seg, BLK_SEGMENTS);
-        swiotlb_queue_kick(vq);
-        swiotlb_rig_barrier(rig);
-        swiotlb_queue_get(vq, NULL);
-    }
-    swiotlb_rig_assert_untouched(rig);
+    blk_assert_not_grown(rig, vq);
 
     finish(rig, vq, attack);
 }
@@ -289,27 +256,15 @@ static void test_edges(const void *opaque)
 {
     const Attack *attack = opaque;
     SwiotlbRig *rig = start(attack);
-    uint64_t end = rig->window + RIG_WINDOW_SIZE;
     uint64_t area[RING_AREAS];
     SwiotlbQueue *vq;
-    BlkRequest req;
 
-    swiotlb_ring_areas_at(rig->window + RINGS + 0x8000, area);
+    swiotlb_ring_areas_at(swiotlb_rig_in_window(rig, RIG_RINGS) + 0x8000, area);
     vq = swiotlb_queue_new(rig->drv, 0, area);
     swiotlb_queue_clear(vq);
     swiotlb_queue_enable(vq);
     swiotlb_rig_driver_ok(rig);
-
-    for (int i = 0; i < BLK_SEGMENTS; i++) {
-        for (int write = 0; write < 2; write++) {
-            init_request(rig, &req, write);
-            req.seg[i].addr = rig->window;
-            blk_request_assert_done(rig, vq, &req);
-            req.seg[i].addr = end - req.seg[i].len;
-            blk_request_assert_done(rig, vq, &req);
-        }
-    }
-    g_assert_cmpuint(swiotlb_rig_rejected(rig), ==, 0);
+    blk_assert_edges_work(rig, vq);
 
     finish(rig, vq, attack);
 }
@@ -340,23 +295,10 @@ static void test_dead_until_reset(const void *opaque)
     const Attack *attack = opaque;
     SwiotlbRig *rig = start(attack);
     SwiotlbQueue *vq;
-    BlkRequest req;
 
     be_refused(rig, attack);
     vq = swiotlb_rig_queue(rig, 0);
-    swiotlb_driver_set_status(rig->drv, VIRTIO_CONFIG_S_ACKNOWLEDGE |
-                              VIRTIO_CONFIG_S_DRIVER |
-                              VIRTIO_CONFIG_S_FEATURES_OK |
-                              VIRTIO_CONFIG_S_DRIVER_OK);
-    init_request(rig, &req, true);
-    blk_request_fill(rig, &req);
-    swiotlb_rig_snapshot(rig);
-    swiotlb_queue_add(vq, req.seg, BLK_SEGMENTS);
-    swiotlb_queue_kick(vq);
-    swiotlb_rig_assert_untouched(rig);
-    g_assert_false(swiotlb_queue_get(vq, NULL));
-    g_assert_cmphex(swiotlb_driver_status(rig->drv) &
-                    VIRTIO_CONFIG_S_NEEDS_RESET, !=, 0);
+    blk_assert_dead(rig, vq);
 
     finish(rig, vq, attack);
 }

@@ -406,7 +406,7 @@ SwiotlbQueue *swiotlb_rig_queue(SwiotlbRig *rig, uint16_t index)
     uint64_t area[RING_AREAS];
     SwiotlbQueue *vq;
 
-    swiotlb_ring_areas_at(rig->window + RIG_RINGS - RIG_WINDOW +
+    swiotlb_ring_areas_at(swiotlb_rig_in_window(rig, RIG_RINGS) +
                           index * RIG_RINGS_STRIDE, area);
     vq = swiotlb_queue_new(rig->drv, index, area);
     swiotlb_queue_clear(vq);

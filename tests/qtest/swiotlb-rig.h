@@ -113,6 +113,13 @@ void swiotlb_rig_map(SwiotlbRig *rig);
  * and the window; all must be offered and FEATURES_OK must stick.
  */
 void swiotlb_rig_negotiate(SwiotlbRig *rig, uint64_t features);
+/* Where something of the list above lies, wherever the window is now. */
+static inline uint64_t swiotlb_rig_in_window(const SwiotlbRig *rig,
+                                             uint64_t place)
+{
+    return rig->window + (place - RIG_WINDOW);
+}
+
 /* A queue whose ring areas lie in the window. */
 SwiotlbQueue *swiotlb_rig_queue(SwiotlbRig *rig, uint16_t index);
 void swiotlb_rig_driver_ok(SwiotlbRig *rig);
