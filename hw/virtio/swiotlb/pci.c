@@ -5,7 +5,6 @@
  */
 
 #include "qemu/osdep.h"
-#include <sys/resource.h>
 #include "qapi/error.h"
 #include "qapi/visitor.h"
 #include "qemu/error-report.h"
@@ -93,27 +92,16 @@ static bool swiotlb_pci_check_properties(VirtIOPCIProxy *proxy, Error **errp)
     return !refused;
 }
 
-/* The memory backend that the user named, or NULL */
-static HostMemoryBackend *swiotlb_pci_find_memdev(SwiotlbPCI *swiotlb)
-{
-    Object *memdev = object_resolve_path_component(object_get_objects_root(),
-                                                   swiotlb->memdev_id);
-
-    return (HostMemoryBackend *)object_dynamic_cast(memdev,
-                                                    TYPE_MEMORY_BACKEND);
-}
-
-/* The kernel answers a file beyond this limit with a signal that ends QEMU. */
 static bool swiotlb_pci_check_file_size(uint64_t size, Error **errp)
 {
-    struct rlimit limit;
+    uint64_t most;
 
-    if (getrlimit(RLIMIT_FSIZE, &limit) || size <= limit.rlim_cur) {
+    if (swiotlb_file_fits(size, &most)) {
         return true;
     }
     error_setg(errp, "swiotlb-size=%" PRIu64 " is more than QEMU may make a "
                "file, %" PRIu64 "; raise that limit (ulimit -f) or use a "
-               "smaller size", size, (uint64_t)limit.rlim_cur);
+               "smaller size", size, most);
     return false;
 }
 
@@ -139,7 +127,7 @@ static bool swiotlb_pci_check_memory(SwiotlbPCI *swiotlb, Error **errp)
                    "backend '%s'", id);
         return false;
     }
-    memdev = swiotlb_pci_find_memdev(swiotlb);
+    memdev = swiotlb_memdev_find(id);
     if (!memdev) {
         error_setg(errp, "swiotlb-memdev: there is no memory backend '%s'; "
                    "create it with -object memory-backend-memfd,id=%s,size=64M",
@@ -163,7 +151,7 @@ static bool swiotlb_pci_check_memory(SwiotlbPCI *swiotlb, Error **errp)
 
 static bool swiotlb_pci_is_shared(SwiotlbPCI *swiotlb)
 {
-    HostMemoryBackend *memdev = swiotlb_pci_find_memdev(swiotlb);
+    HostMemoryBackend *memdev = swiotlb_memdev_find(swiotlb->memdev_id);
 
     return memdev->share &&
            memory_region_get_fd(host_memory_backend_get_memory(memdev)) >= 0;
@@ -431,7 +419,7 @@ static MemoryRegion *swiotlb_pci_get_ram(VirtIOPCIProxy *proxy, Error **errp)
         if (!swiotlb_pci_check_memory(swiotlb, errp)) {
             return NULL;
         }
-        swiotlb->memdev = swiotlb_pci_find_memdev(swiotlb);
+        swiotlb->memdev = swiotlb_memdev_find(swiotlb->memdev_id);
         host_memory_backend_set_mapped(swiotlb->memdev, true);
         ram = host_memory_backend_get_memory(swiotlb->memdev);
     } else if (!swiotlb_pci_init_ram(proxy, errp)) {

@@ -11,7 +11,6 @@
  */
 
 #include "qemu/osdep.h"
-#include <sys/resource.h>
 #include "qapi/error.h"
 #include "qapi/visitor.h"
 #include "qemu/error-report.h"
@@ -31,17 +30,16 @@ OBJECT_DEFINE_SIMPLE_TYPE_WITH_INTERFACES(VirtioDMAPool, virtio_dma_pool,
 
 struct VirtioDMAPools swiotlb_pools = QSIMPLEQ_HEAD_INITIALIZER(swiotlb_pools);
 
-/* The kernel answers a file beyond this limit with a signal that ends QEMU. */
 static bool pool_check_file_size(uint64_t size, Error **errp)
 {
-    struct rlimit limit;
+    uint64_t most;
 
-    if (getrlimit(RLIMIT_FSIZE, &limit) || size <= limit.rlim_cur) {
+    if (swiotlb_file_fits(size, &most)) {
         return true;
     }
     error_setg(errp, "virtio-dma-pool: size=%" PRIu64 " is more than QEMU may "
                "make a file, %" PRIu64 "; raise that limit (ulimit -f) or use "
-               "a smaller size", size, (uint64_t)limit.rlim_cur);
+               "a smaller size", size, most);
     return false;
 }
 
@@ -70,9 +68,7 @@ static HostMemoryBackend *pool_make_memdev(VirtioDMAPool *pool, Error **errp)
 static HostMemoryBackend *pool_find_memdev(VirtioDMAPool *pool, Error **errp)
 {
     const char *id = pool->memdev_id;
-    Object *obj = object_resolve_path_component(object_get_objects_root(), id);
-    HostMemoryBackend *memdev =
-        (HostMemoryBackend *)object_dynamic_cast(obj, TYPE_MEMORY_BACKEND);
+    HostMemoryBackend *memdev = swiotlb_memdev_find(id);
     uint64_t size;
 
     if (pool->size) {

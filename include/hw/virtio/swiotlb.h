@@ -456,6 +456,17 @@ const char *swiotlb_refused_type(Object *vdev, const char **instead);
  */
 const char *swiotlb_refused_property(Object *vdev, const char **name);
 
+/* swiotlb_memdev_find: the memory backend @id, or NULL */
+HostMemoryBackend *swiotlb_memdev_find(const char *id);
+
+/*
+ * swiotlb_file_fits: may QEMU make a file of @size bytes?
+ *
+ * The kernel answers a file of more than @most bytes with a signal that ends
+ * QEMU (setrlimit(2), RLIMIT_FSIZE).
+ */
+bool swiotlb_file_fits(uint64_t size, uint64_t *most);
+
 /* SwiotlbDevice::rejected, as a property of a transport */
 extern const PropertyInfo swiotlb_prop_rejected;
 
