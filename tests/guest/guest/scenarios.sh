@@ -635,6 +635,27 @@ pci_command()
 		conv=notrunc 2>/dev/null
 }
 
+# steady NAME VALUE: that is the status of a virtio device, each of many times.
+steady()
+{
+	local i=0 status
+	while [ $i -lt 200 ]; do
+		read -r status < "/sys/bus/virtio/devices/$1/status"
+		[ "$status" = "$2" ] || echo "status $status"
+		i=$((i + 1))
+	done
+}
+
+# flicker BDF TIMES: its BARs go away and come back.
+flicker()
+{
+	local i=0
+	while [ $i -lt "$2" ]; do
+		pci_command "$1" 000 && pci_command "$1" 002 || return 1
+		i=$((i + 1))
+	done
+}
+
 # pci_rebind BDF: the PCI driver lets go of the device and takes it again.
 pci_rebind()
 {
