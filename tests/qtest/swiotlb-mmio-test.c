@@ -388,6 +388,56 @@ static void test_without_pool(void)
     swiotlb_rig_free(rig);
 }
 
+/* Ask the neighbour for random bytes at @addr. */
+static SwiotlbQueue *ask_neighbour(SwiotlbRig *rig, SwiotlbDriver *neighbour,
+                                   uint64_t addr)
+{
+    const SwiotlbDesc bytes = { addr, 64, true };
+    uint64_t area[RING_AREAS];
+    SwiotlbQueue *vq;
+
+    g_assert_true(swiotlb_driver_negotiate(neighbour, BASIC_FEATURES));
+    swiotlb_ring_areas_at(rig->window + RIG_WINDOW_SIZE, area);
+    vq = swiotlb_queue_new(neighbour, 0, area);
+    swiotlb_queue_clear(vq);
+    swiotlb_queue_enable(vq);
+    swiotlb_driver_add_status(neighbour, VIRTIO_CONFIG_S_DRIVER_OK);
+    swiotlb_queue_add(vq, &bytes, 1);
+    swiotlb_queue_kick(vq);
+    return vq;
+}
+
+/* Of the transport that has a pool to itself: the other is all the others'. */
+static void test_own_pool(void)
+{
+    SwiotlbRig *rig = swiotlb_rig_new_mmio(DEVICE, BLK_DRIVE);
+    SwiotlbDriver *neighbour = swiotlb_rig_neighbour_mmio(rig);
+    g_autofree uint8_t *before = g_malloc(RIG_WINDOW_SIZE);
+    g_autofree uint8_t *after = g_malloc(RIG_WINDOW_SIZE);
+    const Attack attack = {};
+    SwiotlbQueue *vq;
+
+    vq = ask_neighbour(rig, neighbour,
+                       rig->window + RIG_WINDOW_SIZE + 0x8000);
+    g_assert_cmpuint(swiotlb_queue_wait(vq), ==, 64);
+    swiotlb_queue_free(vq);
+
+    qtest_memread(rig->qts, rig->window, before, RIG_WINDOW_SIZE);
+    vq = ask_neighbour(rig, neighbour, rig->window + 0x8000);
+    swiotlb_rig_barrier(rig);
+    qtest_memread(rig->qts, rig->window, after, RIG_WINDOW_SIZE);
+    g_assert_cmpmem(after, RIG_WINDOW_SIZE, before, RIG_WINDOW_SIZE);
+    g_assert_cmphex(swiotlb_driver_status(neighbour) &
+                    VIRTIO_CONFIG_S_NEEDS_RESET, !=, 0);
+    g_assert_false(swiotlb_queue_get(vq, NULL));
+    g_assert_cmpuint(swiotlb_rig_rejected(rig), ==, 0);
+
+    swiotlb_queue_free(vq);
+    swiotlb_driver_free(neighbour);
+    assert_recovers(rig, &attack);
+    swiotlb_rig_free(rig);
+}
+
 /* The table of memory (e820) that firmware gets, and QEMU's number for it */
 typedef struct QEMU_PACKED E820Entry {
     uint64_t address;
@@ -518,6 +568,8 @@ int main(int argc, char **argv)
                    test_required);
     qtest_add_func("swiotlb/mmio/without_pool_nothing_is_offered",
                    test_without_pool);
+    qtest_add_func("swiotlb/mmio/own_pool_is_reached_and_no_other",
+                   test_own_pool);
     if (g_str_equal(qtest_get_arch(), "x86_64")) {
         qtest_add_func("swiotlb/mmio/pools_are_reserved_in_e820",
                        test_reserved);

@@ -10,7 +10,6 @@
 #include "swiotlb-rig.h"
 #include "standard-headers/linux/pci_regs.h"
 #include "standard-headers/linux/virtio_config.h"
-#include "standard-headers/linux/virtio_mmio.h"
 
 #define WAIT_US         (10 * G_USEC_PER_SEC)
 #define BIOS_SIZE       (64 * KiB)
@@ -286,7 +285,10 @@ static char *mmio_command_line(const RigFiles *files, const char *device,
                            "id=ram0,size=%uM,share=on,mem-path=/proc/%d/fd/%d "
                            "-object memory-backend-file,id=mem1,size=%u,"
                            "share=on,mem-path=/proc/%d/fd/%d "
-                           "-object virtio-dma-pool,id=neighbour,memdev=mem1 "
+                           "-object virtio-dma-pool,id=neighbours,memdev=mem1,"
+                           "transports=0 "
+                           "-device virtio-rng-device,id=neighbour,"
+                           "bus=virtio-mmio-bus.0 "
                            "-object virtio-dma-pool,id=pool0,size=%u "
                            "-global virtio-mmio.force-legacy=false "
                            "-global virtio-mmio.swiotlb-pool=pool0 ",
@@ -300,19 +302,10 @@ static char *mmio_command_line(const RigFiles *files, const char *device,
     return g_string_free(args, false);
 }
 
-/* The one transport that has a device */
-static uint64_t find_transport(QTestState *qts)
+/* Devices get the last transport that is free, unless they name one. */
+static uint64_t last_transport(const MMIOMachine *machine)
 {
-    const MMIOMachine *machine = mmio_machine();
-
-    for (int i = 0; i < machine->transport_count; i++) {
-        uint64_t mmio = machine->transports + i * 0x200;
-
-        if (qtest_readl(qts, mmio + VIRTIO_MMIO_DEVICE_ID)) {
-            return mmio;
-        }
-    }
-    g_assert_not_reached();
+    return machine->transports + (machine->transport_count - 1) * 0x200;
 }
 
 /* The object that the device's bus is a child of */
@@ -344,10 +337,16 @@ SwiotlbRig *swiotlb_rig_new_mmio(const char *device, const char *extra)
     args = mmio_command_line(&files, device, extra);
     start_qemu(rig, &files, args);
     rig->counter = transport_path(rig->qts);
-    rig->drv = swiotlb_driver_new_mmio(rig->qts, find_transport(rig->qts),
+    rig->drv = swiotlb_driver_new_mmio(rig->qts, last_transport(machine),
                                        RIG_DEVICE);
 
     return rig;
+}
+
+SwiotlbDriver *swiotlb_rig_neighbour_mmio(SwiotlbRig *rig)
+{
+    return swiotlb_driver_new_mmio(rig->qts, mmio_machine()->transports,
+                                   "neighbour");
 }
 
 void swiotlb_rig_map(SwiotlbRig *rig)

@@ -101,9 +101,12 @@ SwiotlbRig *swiotlb_rig_new_unmapped(const char *device, const char *window,
                                      const char *extra);
 /*
  * The same for a device on virtio-mmio, in the machine of the architecture that
- * is being tested.  The window is a pool, and so is that of the neighbour.
+ * is being tested.  The window is the pool of all transports but that of the
+ * neighbour, which has one of its own.
  */
 SwiotlbRig *swiotlb_rig_new_mmio(const char *device, const char *extra);
+/* A driver for that neighbour, a virtio-rng */
+SwiotlbDriver *swiotlb_rig_neighbour_mmio(SwiotlbRig *rig);
 void swiotlb_rig_free(SwiotlbRig *rig);
 /* Put BARs, and bridge windows above them, where this file says. */
 void swiotlb_rig_map(SwiotlbRig *rig);

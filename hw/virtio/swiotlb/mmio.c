@@ -17,17 +17,25 @@
 #include "hw/virtio/swiotlb/pool.h"
 #include "trace.h"
 
+/* A pool that is for this transport goes before the one that is for all. */
+static void swiotlb_mmio_choose_pool(VirtIOMMIOProxy *proxy)
+{
+    const char *own = swiotlb_pool_of(BUS(&proxy->bus));
+
+    if (own) {
+        g_free(proxy->swiotlb.pool_id);
+        proxy->swiotlb.pool_id = g_strdup(own);
+    }
+}
+
 bool swiotlb_mmio_check(VirtIOMMIOProxy *proxy, Error **errp)
 {
     SwiotlbMMIO *swiotlb = &proxy->swiotlb;
 
+    swiotlb_mmio_choose_pool(proxy);
     /* A later -global may take it away again. */
     if (!swiotlb->pool_id || !*swiotlb->pool_id) {
-        if (swiotlb->required) {
-            error_setg(errp, "swiotlb-required=on needs a pool; add -global "
-                       "virtio-mmio.swiotlb-pool=ID");
-        }
-        return !swiotlb->required;
+        return true;
     }
     if (proxy->legacy) {
         error_setg(errp, "swiotlb-pool needs a modern device; add -global "
@@ -96,6 +104,12 @@ void swiotlb_mmio_plug(DeviceState *d, Error **errp)
     VirtIODevice *vdev = virtio_bus_get_device(&proxy->bus);
     VirtioDMAPool *pool = swiotlb->pool;
 
+    if (!pool && swiotlb->required) {
+        error_setg(errp, "swiotlb-required=on needs a pool for %s; add -global "
+                   "virtio-mmio.swiotlb-pool=ID, or transports=N to a pool",
+                   BUS(&proxy->bus)->name);
+        return;
+    }
     if (!pool || !swiotlb_mmio_check_device(vdev, errp) ||
         !swiotlb_mmio_block_migration(swiotlb, vdev, errp)) {
         return;

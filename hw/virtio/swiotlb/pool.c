@@ -12,7 +12,9 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qapi/qapi-builtin-visit.h"
 #include "qapi/visitor.h"
+#include "qemu/cutils.h"
 #include "qemu/error-report.h"
 #include "qom/object_interfaces.h"
 #include "hw/boards.h"
@@ -29,6 +31,9 @@ OBJECT_DEFINE_SIMPLE_TYPE_WITH_INTERFACES(VirtioDMAPool, virtio_dma_pool,
                                           { TYPE_USER_CREATABLE }, { NULL })
 
 struct VirtioDMAPools swiotlb_pools = QSIMPLEQ_HEAD_INITIALIZER(swiotlb_pools);
+
+/* How many transports the machine has; their numbers start at 0. */
+static unsigned transport_count;
 
 static bool pool_check_file_size(uint64_t size, Error **errp)
 {
@@ -98,16 +103,44 @@ static HostMemoryBackend *pool_find_memdev(VirtioDMAPool *pool, Error **errp)
     return memdev;
 }
 
+static bool pool_check_transports(VirtioDMAPool *pool, Error **errp)
+{
+    VirtioDMAPool *other;
+
+    QSIMPLEQ_FOREACH(other, &swiotlb_pools, next) {
+        DECLARE_BITMAP(both, SWIOTLB_TRANSPORTS);
+
+        if (bitmap_and(both, pool->transports, other->transports,
+                       SWIOTLB_TRANSPORTS)) {
+            error_setg(errp, "virtio-dma-pool: transport %lu has pool '%s' "
+                       "already; name it in one pool's transports only",
+                       find_first_bit(both, SWIOTLB_TRANSPORTS),
+                       swiotlb_pool_id(other));
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Runs after what the machine does itself when it is complete. */
 static void pool_machine_done(Notifier *notifier, void *data)
 {
     VirtioDMAPool *pool = container_of(notifier, VirtioDMAPool, machine_done);
+    unsigned long missing;
 
     if (pool->base == SWIOTLB_CLOSED) {
         error_report("virtio-dma-pool: machine '%s' has no place for pools; "
                      "use virt of qemu-system-aarch64, or microvm of "
                      "qemu-system-x86_64",
                      MACHINE_GET_CLASS(current_machine)->name);
+        exit(1);
+    }
+    missing = find_next_bit(pool->transports, SWIOTLB_TRANSPORTS,
+                            transport_count);
+    if (missing < SWIOTLB_TRANSPORTS) {
+        error_report("virtio-dma-pool: pool '%s' is for transport %lu, and "
+                     "this machine has transports 0 to %u; use one of these",
+                     swiotlb_pool_id(pool), missing, transport_count - 1);
         exit(1);
     }
 }
@@ -120,6 +153,9 @@ static void pool_complete(UserCreatable *uc, Error **errp)
     if (phase_check(PHASE_MACHINE_INITIALIZED)) {
         error_setg(errp, "virtio-dma-pool: the machine is complete; create "
                    "pools when QEMU starts, with -object");
+        return;
+    }
+    if (!pool_check_transports(pool, errp)) {
         return;
     }
     memdev = pool->memdev_id ? pool_find_memdev(pool, errp) :
@@ -150,8 +186,7 @@ VirtioDMAPool *swiotlb_pool_find(const char *id, Error **errp)
     VirtioDMAPool *pool;
 
     QSIMPLEQ_FOREACH(pool, &swiotlb_pools, next) {
-        if (g_str_equal(object_get_canonical_path_component(OBJECT(pool)),
-                        id)) {
+        if (g_str_equal(swiotlb_pool_id(pool), id)) {
             break;
         }
     }
@@ -166,6 +201,25 @@ VirtioDMAPool *swiotlb_pool_find(const char *id, Error **errp)
         pool = NULL;
     }
     return pool;
+}
+
+const char *swiotlb_pool_of(BusState *bus)
+{
+    const char *number = strrchr(bus->name, '.');
+    VirtioDMAPool *pool;
+    unsigned transport;
+
+    if (!number || qemu_strtoui(number + 1, NULL, 10, &transport) < 0 ||
+        transport >= SWIOTLB_TRANSPORTS) {
+        return NULL;
+    }
+    transport_count = MAX(transport_count, transport + 1);
+    QSIMPLEQ_FOREACH(pool, &swiotlb_pools, next) {
+        if (test_bit(transport, pool->transports)) {
+            return swiotlb_pool_id(pool);
+        }
+    }
+    return NULL;
 }
 
 /* The rest is for the guest, and for alignment. */
@@ -197,9 +251,7 @@ void swiotlb_place_pools(uint64_t base, uint64_t size)
         pool->base = top;
         memory_region_add_subregion_overlap(get_system_memory(), top,
                                             &pool->alias, 1);
-        trace_swiotlb_pool_place(
-            object_get_canonical_path_component(OBJECT(pool)), top,
-            pool->size);
+        trace_swiotlb_pool_place(swiotlb_pool_id(pool), top, pool->size);
     }
 }
 
@@ -255,6 +307,45 @@ static void pool_set_size(Object *obj, Visitor *v, const char *name,
     }
 }
 
+static void pool_get_transports(Object *obj, Visitor *v, const char *name,
+                                void *opaque, Error **errp)
+{
+    VirtioDMAPool *pool = VIRTIO_DMA_POOL(obj);
+    g_autoptr(uint16List) list = NULL;
+    uint16List **tail = &list;
+
+    for (unsigned long i = find_first_bit(pool->transports,
+                                          SWIOTLB_TRANSPORTS);
+         i < SWIOTLB_TRANSPORTS;
+         i = find_next_bit(pool->transports, SWIOTLB_TRANSPORTS, i + 1)) {
+        QAPI_LIST_APPEND(tail, i);
+    }
+    visit_type_uint16List(v, name, &list, errp);
+}
+
+static void pool_set_transports(Object *obj, Visitor *v, const char *name,
+                                void *opaque, Error **errp)
+{
+    VirtioDMAPool *pool = VIRTIO_DMA_POOL(obj);
+    g_autoptr(uint16List) list = NULL;
+
+    if (!visit_type_uint16List(v, name, &list, errp)) {
+        return;
+    }
+    if (pool->memdev) {
+        error_setg(errp, "virtio-dma-pool: transports cannot change any more");
+        return;
+    }
+    bitmap_zero(pool->transports, SWIOTLB_TRANSPORTS);
+    for (uint16List *entry = list; entry; entry = entry->next) {
+        if (test_and_set_bit(entry->value, pool->transports)) {
+            error_setg(errp, "virtio-dma-pool: transports names %u twice; "
+                       "name each transport once", entry->value);
+            return;
+        }
+    }
+}
+
 static void virtio_dma_pool_init(Object *obj)
 {
     VIRTIO_DMA_POOL(obj)->base = SWIOTLB_CLOSED;
@@ -290,4 +381,11 @@ static void virtio_dma_pool_class_init(ObjectClass *klass,
                                   pool_set_memdev);
     object_class_property_set_description(klass, "memdev", "Memory backend to "
                                           "use as the pool");
+    object_class_property_add(klass, "transports", "uint16List",
+                              pool_get_transports, pool_set_transports, NULL,
+                              NULL);
+    object_class_property_set_description(klass, "transports", "Numbers N of "
+                                          "the transports, with buses "
+                                          "virtio-mmio-bus.N, that the pool "
+                                          "is for");
 }

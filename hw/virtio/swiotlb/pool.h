@@ -8,11 +8,15 @@
 #define HW_VIRTIO_SWIOTLB_POOL_H
 
 #include "qom/object.h"
+#include "qemu/bitmap.h"
 #include "qemu/queue.h"
 #include "hw/virtio/swiotlb.h"
 
 #define TYPE_VIRTIO_DMA_POOL "virtio-dma-pool"
 OBJECT_DECLARE_SIMPLE_TYPE(VirtioDMAPool, VIRTIO_DMA_POOL)
+
+/* A transport's number is that of its bus, and has to fit into a uint16. */
+#define SWIOTLB_TRANSPORTS (UINT16_MAX + 1)
 
 struct VirtioDMAPool {
     Object parent_obj;
@@ -20,6 +24,8 @@ struct VirtioDMAPool {
     /* Bytes; 0 if the user did not say */
     uint64_t size;
     char *memdev_id;
+    /* Those that the pool is for, whatever their swiotlb-pool says */
+    DECLARE_BITMAP(transports, SWIOTLB_TRANSPORTS);
 
     HostMemoryBackend *memdev;
     /* An alias of its memory, which takes the place of guest RAM */
@@ -37,6 +43,18 @@ extern QSIMPLEQ_HEAD(VirtioDMAPools, VirtioDMAPool) swiotlb_pools;
 
 /* swiotlb_pool_find: the pool @id, which has a place. NULL with @errp set. */
 VirtioDMAPool *swiotlb_pool_find(const char *id, Error **errp);
+
+/*
+ * swiotlb_pool_of: the id of the pool that is for the transport with @bus, or
+ * NULL. Each transport asks once: a number that none has is a mistake.
+ */
+const char *swiotlb_pool_of(BusState *bus);
+
+/* swiotlb_pool_id: what the user calls @pool */
+static inline const char *swiotlb_pool_id(VirtioDMAPool *pool)
+{
+    return object_get_canonical_path_component(OBJECT(pool));
+}
 
 /* swiotlb_pool_ram: the memory of @pool */
 static inline MemoryRegion *swiotlb_pool_ram(VirtioDMAPool *pool)

@@ -553,7 +553,10 @@ typedef struct SwiotlbMMIO {
                      false),                                                \
     SWIOTLB_PROP_REJECTED("swiotlb-rejected", VirtIOMMIOProxy)
 
-/* swiotlb_mmio_check: find the pool; refuse properties that cannot work. */
+/*
+ * swiotlb_mmio_check: find the pool; refuse properties that cannot work. The
+ * name of the transport's bus says which transport it is.
+ */
 bool swiotlb_mmio_check(VirtIOMMIOProxy *proxy, Error **errp);
 
 /*

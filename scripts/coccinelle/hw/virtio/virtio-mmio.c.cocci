@@ -28,15 +28,15 @@ identifier P, V, K;
 + }
   trace_virtio_mmio_queue_write(...);
 
-// Properties that cannot work are refused before the transport exists.
+// Properties that cannot work are refused before the transport exists. The
+// name of its bus says which transport it is.
 // hunks: 1
 @check@
-identifier S;
 @@
 virtio_mmio_realizefn(...)
 {
 ...
-SysBusDevice *S = SYS_BUS_DEVICE(d);
+qbus_init(...);
 + if (!swiotlb_mmio_check(proxy, errp)) {
 +     return;
 + }
