@@ -7,9 +7,12 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, 'tests/guest'))
+sys.path += [os.path.join(ROOT, 'tests', folder)
+             for folder in ('guest', 'unmodified')]
 
-from harness.tap import Tap  # noqa: E402,F401 pylint: disable=C0413,W0611
+# pylint: disable=wrong-import-position,unused-import
+from harness.tap import Tap  # noqa: E402,F401
+from machine import Machine  # noqa: E402,F401
 
 VIRT = ('qemu-system-aarch64', '-machine', 'virt', '-cpu', 'cortex-a57')
 MODERN = ('-global', 'virtio-mmio.force-legacy=false')

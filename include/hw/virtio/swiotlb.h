@@ -27,6 +27,7 @@
 #include "hw/virtio/swiotlb/window.h"
 #include "hw/virtio/vhost-backend.h"
 
+typedef struct Aml Aml;
 typedef struct SwiotlbDevice SwiotlbDevice;
 typedef struct VirtIODevice VirtIODevice;
 typedef struct VirtIOMMIOProxy VirtIOMMIOProxy;
@@ -595,3 +596,23 @@ void swiotlb_reserve_pools(void (*reserve)(uint64_t, uint64_t, uint32_t),
 void swiotlb_describe_pools(void *fdt);
 
 #endif
+/*
+ * swiotlb_acpi_describe_pools: add all pools, which are below 4 GiB, to @scope,
+ * which is \_SB. Context: BQL held
+ */
+void swiotlb_acpi_describe_pools(Aml *scope);
+
+/*
+ * swiotlb_acpi_describe_transport: add a transport and what ties it to its pool
+ * to @scope.
+ *
+ * @base, @size: its registers
+ * @number: its name and _UID, as of one without a pool
+ *
+ * Returns: false if it has no pool; nothing was added then
+ * Context: BQL held
+ */
+bool swiotlb_acpi_describe_transport(Aml *scope, VirtIOMMIOProxy *proxy,
+                                     hwaddr base, hwaddr size, uint32_t irq,
+                                     unsigned number);
+
