@@ -6,12 +6,14 @@
 
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
+#include "qobject/qdict.h"
 #include "swiotlb-blk.h"
 #include "standard-headers/linux/virtio_blk.h"
 #include "standard-headers/linux/virtio_config.h"
 #include "standard-headers/linux/virtio_ring.h"
 
 #define STATUS_PENDING  0xff
+#define WAIT_US         (30 * G_USEC_PER_SEC)
 
 /* No polling: a request waits for its notification. */
 #define IOTHREAD        "-object iothread,id=io0,poll-max-ns=0 "
@@ -233,6 +235,46 @@ void blk_assert_dead(SwiotlbRig *rig, SwiotlbQueue *vq)
     g_assert_false(swiotlb_queue_get(vq, NULL));
     g_assert_cmphex(swiotlb_driver_status(rig->drv) &
                     VIRTIO_CONFIG_S_NEEDS_RESET, !=, 0);
+}
+
+void blk_await_under_way(SwiotlbRig *rig)
+{
+    const char *path = rig->drv->mmio ?
+        "/machine/peripheral/" RIG_DEVICE :
+        "/machine/peripheral/" RIG_DEVICE "/virtio-backend";
+    gint64 end = g_get_monotonic_time() + WAIT_US;
+    int64_t count = 0;
+
+    while (!count) {
+        QDict *rsp = qtest_qmp(
+            rig->qts, "{'execute': 'x-query-virtio-queue-status',"
+            " 'arguments': {'queue': 0, 'path': %s}}", path);
+
+        count = qdict_get_int(qdict_get_qdict(rsp, "return"), "inuse");
+        qobject_unref(rsp);
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+    }
+}
+
+void blk_fly(SwiotlbRig *rig, SwiotlbQueue *vq, const BlkRequest *write,
+             void (*disturb)(SwiotlbDriver *drv))
+{
+    BlkRequest read;
+
+    /* What this takes of the bandwidth holds back the next. */
+    blk_request_init_at(&read, false, 7,
+                        swiotlb_rig_in_window(rig, RIG_TABLE));
+    blk_request_assert_done(rig, vq, &read);
+    blk_request_fill(rig, write);
+    swiotlb_queue_add(vq, write->seg, BLK_SEGMENTS);
+    swiotlb_queue_kick(vq);
+    blk_await_under_way(rig);
+    if (disturb) {
+        disturb(rig->drv);
+        g_assert_cmphex(swiotlb_driver_status(rig->drv) &
+                        VIRTIO_CONFIG_S_NEEDS_RESET, !=, 0);
+    }
+    qtest_qmp_assert_success(rig->qts, "{'execute': 'stop'}");
 }
 
 SwiotlbQueue *blk_variant_go(SwiotlbRig *rig, const BlkVariant *variant)

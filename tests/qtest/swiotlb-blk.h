@@ -85,6 +85,14 @@ void blk_assert_not_grown(SwiotlbRig *rig, SwiotlbQueue *vq);
 void blk_assert_edges_work(SwiotlbRig *rig, SwiotlbQueue *vq);
 /* The driver acts as if it had not seen NEEDS_RESET, and nothing is done. */
 void blk_assert_dead(SwiotlbRig *rig, SwiotlbQueue *vq);
+/* The device has taken a request, in whatever thread. */
+void blk_await_under_way(SwiotlbRig *rig);
+/*
+ * A write request to BLK_SLOW_DRIVE that is under way while the machine stands
+ * still. @disturb, or NULL: what the driver does to the window meanwhile
+ */
+void blk_fly(SwiotlbRig *rig, SwiotlbQueue *vq, const BlkRequest *write,
+             void (*disturb)(SwiotlbDriver *drv));
 /* Put @variant's disk to work, its rings in the window. */
 SwiotlbQueue *blk_variant_go(SwiotlbRig *rig, const BlkVariant *variant);
 /* Reset, negotiate as before, and all works. */

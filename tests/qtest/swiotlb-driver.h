@@ -44,6 +44,8 @@ struct SwiotlbDriver {
     char *id;
     uint64_t features;
 
+    uint64_t window;
+
     /* virtio-mmio: where the registers are */
     uint64_t mmio;
 
@@ -51,7 +53,6 @@ struct SwiotlbDriver {
     QPCIDevice *pci;
 
     int window_bar;
-    uint64_t window;
     uint64_t window_size;
 
     int modern_bar;

@@ -14,40 +14,8 @@
 #include "swiotlb-stream.h"
 #include "standard-headers/linux/virtio_config.h"
 
-#define WAIT_US         (30 * G_USEC_PER_SEC)
 #define ELSEWHERE       0xe8000000ull
 #define WINDOW          "swiotlb=on,swiotlb-size=1M"
-
-static uint8_t *window_content(SwiotlbRig *rig)
-{
-    uint8_t *content = g_malloc(RIG_WINDOW_SIZE);
-
-    qtest_memread(rig->qts, rig->drv->window, content, RIG_WINDOW_SIZE);
-
-    return content;
-}
-
-static void assert_windows_equal(SwiotlbRig *source, SwiotlbRig *target)
-{
-    g_autofree uint8_t *there = window_content(source);
-    g_autofree uint8_t *here = window_content(target);
-    size_t i;
-
-    for (i = 0; i < RIG_WINDOW_SIZE && here[i] == there[i]; i++) {
-        continue;
-    }
-    if (i < RIG_WINDOW_SIZE) {
-        g_error("the windows differ at 0x%zx: 0x%02x, was 0x%02x", i, here[i],
-                there[i]);
-    }
-}
-
-/* The queue goes on where the other machine left it. */
-static void follow(SwiotlbQueue *vq, SwiotlbTarget *target, SwiotlbRig *from)
-{
-    swiotlb_target_take_over(target, from);
-    vq->drv = target->rig->drv;
-}
 
 /* One refused access, so that there is something to count */
 static void be_refused_once(SwiotlbRig *rig, const BlkVariant *c)
@@ -84,8 +52,8 @@ static void migrate_idle(const BlkVariant *c, bool mapped_elsewhere)
     }
     stream = swiotlb_stream_save(source);
     swiotlb_target_assert_loads(target, stream);
-    follow(vq, target, source);
-    assert_windows_equal(source, target->rig);
+    swiotlb_target_follow(target, vq, source);
+    swiotlb_target_assert_same_window(target, source);
     swiotlb_target_run(target);
     g_assert_cmpuint(swiotlb_rig_rejected(target->rig), ==, 1);
 
@@ -118,32 +86,6 @@ static void test_goes_on_though_target_had_it_elsewhere(const void *opaque)
     migrate_idle(opaque, true);
 }
 
-static void set_bandwidth(SwiotlbRig *rig, uint64_t bytes_per_second)
-{
-    qtest_qmp_assert_success(rig->qts,
-                             "{'execute': 'migrate-set-parameters',"
-                             " 'arguments': {'downtime-limit': 1,"
-                             " 'max-bandwidth': %" PRIu64 "}}",
-                             bytes_per_second);
-}
-
-/*
- * Write to memory until every page has been sent once, then slow down so that
- * what is left takes longer than any test. Sending what was written last takes
- * a second, in which that has to happen.
- */
-static void send_all_once(SwiotlbRig *rig)
-{
-    uint8_t value = 0;
-
-    while (swiotlb_stream_syncs(rig) < 2) {
-        qtest_memset(rig->qts, 0, ++value, RIG_RAM_SIZE / 2);
-    }
-    set_bandwidth(rig, 4 * KiB);
-    qtest_memset(rig->qts, 0, ++value, RIG_RAM_SIZE / 2);
-    g_assert_true(swiotlb_stream_active(rig));
-}
-
 /*
  * The driver's part is in the window before the migration starts: what is
  * written to it later comes from the device alone.
@@ -162,20 +104,20 @@ static void test_device_writes_meanwhile_arrive(const void *opaque)
         blk_request_fill(source, &req[i]);
         swiotlb_queue_add(vq, req[i].seg, BLK_SEGMENTS);
     }
-    set_bandwidth(source, 2 * MiB);
+    swiotlb_stream_set_bandwidth(source, 2 * MiB);
     stream = swiotlb_stream_start(source);
-    send_all_once(source);
+    swiotlb_stream_send_all_once(source);
     swiotlb_queue_kick(vq);
     for (int i = 0; i < ARRAY_SIZE(req); i++) {
         swiotlb_queue_wait(vq);
     }
     g_assert_true(swiotlb_stream_active(source));
-    set_bandwidth(source, 1 * GiB);
+    swiotlb_stream_set_bandwidth(source, 1 * GiB);
     swiotlb_stream_finish(source);
 
     swiotlb_target_assert_loads(target, stream);
-    follow(vq, target, source);
-    assert_windows_equal(source, target->rig);
+    swiotlb_target_follow(target, vq, source);
+    swiotlb_target_assert_same_window(target, source);
     for (int i = 0; i < ARRAY_SIZE(req); i++) {
         uint8_t data[BLK_SECTOR];
 
@@ -286,14 +228,14 @@ static void test_busy_device_arrives(const void *opaque)
     int stream;
 
     load_init(load, source, blk_variant_go(source, c));
-    set_bandwidth(source, 2 * MiB);
+    swiotlb_stream_set_bandwidth(source, 2 * MiB);
     stream = swiotlb_stream_start(source);
     while (swiotlb_stream_syncs(source) < 2) {
         qtest_memset(source->qts, 0, ++value, RIG_RAM_SIZE / 2);
         load_start(load);
         load_finish(load);
     }
-    set_bandwidth(source, 64 * KiB);
+    swiotlb_stream_set_bandwidth(source, 64 * KiB);
     qtest_memset(source->qts, 0, ++value, RIG_RAM_SIZE / 2);
     before = load->requests;
     while (load->requests < before + 10 * LOAD_PLACES) {
@@ -302,13 +244,13 @@ static void test_busy_device_arrives(const void *opaque)
     }
     g_assert_true(swiotlb_stream_active(source));
     load_start(load);
-    set_bandwidth(source, 1 * GiB);
+    swiotlb_stream_set_bandwidth(source, 1 * GiB);
     swiotlb_stream_finish(source);
     g_test_message("%" PRIu64 " requests", load->requests);
 
     swiotlb_target_assert_loads(target, stream);
-    follow(load->vq, target, source);
-    assert_windows_equal(source, target->rig);
+    swiotlb_target_follow(target, load->vq, source);
+    swiotlb_target_assert_same_window(target, source);
     /* Requests that are still to be done find the disk that was there. */
     memcpy(target->rig->disk, source->disk, RIG_DISK_SIZE);
     swiotlb_target_run(target);
@@ -336,45 +278,6 @@ static char *stopping(const char *device)
     return g_strconcat(device, ",werror=stop", NULL);
 }
 
-/* The device has taken a request, in whatever thread. */
-static void await_under_way(SwiotlbRig *rig)
-{
-    gint64 end = g_get_monotonic_time() + WAIT_US;
-    int64_t count = 0;
-
-    while (!count) {
-        QDict *rsp = qtest_qmp(
-            rig->qts, "{'execute': 'x-query-virtio-queue-status',"
-            " 'arguments': {'queue': 0, 'path': '/machine/peripheral/"
-            RIG_DEVICE "/virtio-backend'}}");
-
-        count = qdict_get_int(qdict_get_qdict(rsp, "return"), "inuse");
-        qobject_unref(rsp);
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-    }
-}
-
-/* A write request that is under way while the machine stands still */
-static void fly(SwiotlbRig *rig, SwiotlbQueue *vq, const BlkRequest *write,
-                void (*disturb)(SwiotlbDriver *drv))
-{
-    BlkRequest read;
-
-    /* What this takes of the bandwidth holds back the next. */
-    blk_request_init_at(&read, false, 7, RIG_TABLE);
-    blk_request_assert_done(rig, vq, &read);
-    blk_request_fill(rig, write);
-    swiotlb_queue_add(vq, write->seg, BLK_SEGMENTS);
-    swiotlb_queue_kick(vq);
-    await_under_way(rig);
-    if (disturb) {
-        disturb(rig->drv);
-        g_assert_cmphex(swiotlb_driver_status(rig->drv) &
-                        VIRTIO_CONFIG_S_NEEDS_RESET, !=, 0);
-    }
-    qtest_qmp_assert_success(rig->qts, "{'execute': 'stop'}");
-}
-
 static void test_request_under_way(const void *opaque)
 {
     const Flight *flight = opaque;
@@ -395,7 +298,7 @@ static void test_request_under_way(const void *opaque)
     vq = swiotlb_rig_queue(source, 0);
     swiotlb_rig_driver_ok(source);
     blk_request_init(&req, true, 5);
-    fly(source, vq, &req, flight->disturb);
+    blk_fly(source, vq, &req, flight->disturb);
     rejected = swiotlb_rig_rejected(source);
 
     /* Twice: the second knows only what the first was told. */
@@ -404,7 +307,7 @@ static void test_request_under_way(const void *opaque)
     swiotlb_target_take_over(first, source);
     stream[1] = swiotlb_stream_save(first->rig);
     swiotlb_target_assert_loads(second, stream[1]);
-    follow(vq, second, source);
+    swiotlb_target_follow(second, vq, source);
     g_assert_cmpuint(swiotlb_rig_rejected(second->rig), ==, rejected);
 
     swiotlb_target_run(second);
@@ -454,12 +357,12 @@ static void test_ordinary_request_under_way(const void *opaque)
     blk_request_fill(source, &req);
     swiotlb_queue_add(vq, req.seg, BLK_SEGMENTS);
     swiotlb_queue_kick(vq);
-    await_under_way(source);
+    blk_await_under_way(source);
     qtest_qmp_assert_success(source->qts, "{'execute': 'stop'}");
 
     stream = swiotlb_stream_save(source);
     swiotlb_target_assert_loads(target, stream);
-    follow(vq, target, source);
+    swiotlb_target_follow(target, vq, source);
     swiotlb_target_run(target);
     blk_request_assert_on_disk(target->rig, &req);
     g_assert_cmpint(swiotlb_queue_wait(vq), ==, 1);
@@ -529,30 +432,6 @@ static const Mismatch mismatches[] = {
     },
 };
 
-/* One line of ours, the first of all, that has all the words */
-static void assert_refused(SwiotlbTarget *target, int stream,
-                           const char *const words[3])
-{
-    g_autofree char *said = NULL;
-    g_auto(GStrv) lines = NULL;
-
-    g_assert_false(swiotlb_target_load(target, stream));
-    said = swiotlb_target_said(target);
-    lines = g_strsplit(said, "\n", -1);
-    g_assert_true(strstr(lines[0], ": swiotlb: ") ||
-                  g_str_has_prefix(lines[0], "swiotlb: "));
-    for (int i = 0; i < 3 && words[i]; i++) {
-        if (!strstr(lines[0], words[i])) {
-            g_error("'%s' is not in '%s'", words[i], lines[0]);
-        }
-    }
-    for (int i = 1; lines[i]; i++) {
-        g_assert_null(strstr(lines[i], "swiotlb: "));
-    }
-    /* It lives, and can be ended in an orderly way. */
-    qtest_qmp_assert_success(target->rig->qts, "{'execute': 'query-status'}");
-}
-
 static void test_mismatch(const void *opaque)
 {
     const Mismatch *m = opaque;
@@ -564,7 +443,7 @@ static void test_mismatch(const void *opaque)
     qtest_memset(source->qts, 0, 0x77, RIG_RAM_SIZE / 2);
     swiotlb_rig_snapshot(target->rig);
     stream = swiotlb_stream_save(source);
-    assert_refused(target, stream, m->words);
+    swiotlb_target_assert_refuses(target, stream, m->words);
     g_assert_cmpint(memcmp(target->rig->ram, target->rig->ram_before,
                            RIG_RAM_SIZE), ==, 0);
 
@@ -583,7 +462,7 @@ static void test_backends_of_two_sizes(void)
                                                BLK_DRIVE OBJECT("2M"));
     int stream = swiotlb_stream_save(source);
 
-    assert_refused(target, stream, words);
+    swiotlb_target_assert_refuses(target, stream, words);
     close(stream);
     swiotlb_target_free(target);
     swiotlb_rig_free(source);
@@ -603,8 +482,8 @@ static void test_backends_may_have_different_names(void)
     int stream = swiotlb_stream_save(source);
 
     swiotlb_target_assert_loads(target, stream);
-    follow(vq, target, source);
-    assert_windows_equal(source, target->rig);
+    swiotlb_target_follow(target, vq, source);
+    swiotlb_target_assert_same_window(target, source);
     swiotlb_target_run(target);
     blk_assert_works(target->rig, vq);
 
@@ -680,10 +559,10 @@ static void test_damaged_section(const void *opaque)
     SwiotlbRig *source = swiotlb_rig_new(BLK_DEVICE, BLK_DRIVE);
     SwiotlbTarget *target = swiotlb_target_new(BLK_DEVICE, WINDOW, BLK_DRIVE);
     int stream = swiotlb_stream_save(source);
-    off_t at = swiotlb_stream_section(stream, d->section) + d->offset;
+    off_t at = swiotlb_stream_section(source, stream, d->section) + d->offset;
 
     g_assert_cmpint(pwrite(stream, d->bytes, 1, at), ==, 1);
-    assert_refused(target, stream, d->words);
+    swiotlb_target_assert_refuses(target, stream, d->words);
 
     close(stream);
     swiotlb_target_free(target);
@@ -723,7 +602,7 @@ static void test_damaged_request(const void *opaque)
     vq = swiotlb_rig_queue(source, 0);
     swiotlb_rig_driver_ok(source);
     blk_request_init(&req, true, 5);
-    fly(source, vq, &req, NULL);
+    blk_fly(source, vq, &req, NULL);
     stream = swiotlb_stream_save(source);
     /* The last is that of the request: the window comes before it. */
     at = swiotlb_stream_find(stream, &req.seg[BLK_DATA].addr, sizeof(addr),
@@ -734,7 +613,7 @@ static void test_damaged_request(const void *opaque)
     g_assert_cmpint(pwrite(stream, &len, sizeof(len), at), ==, sizeof(len));
 
     swiotlb_rig_snapshot(target->rig);
-    assert_refused(target, stream, words);
+    swiotlb_target_assert_refuses(target, stream, words);
     qtest_qmp_assert_success(target->rig->qts, "{'execute': 'system_reset'}");
     qtest_qmp_eventwait(target->rig->qts, "RESET");
     g_assert_cmpint(memcmp(target->rig->disk, target->rig->disk_before,

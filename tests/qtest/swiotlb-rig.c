@@ -339,6 +339,7 @@ SwiotlbRig *swiotlb_rig_new_mmio(const char *device, const char *extra)
     rig->counter = transport_path(rig->qts);
     rig->drv = swiotlb_driver_new_mmio(rig->qts, last_transport(machine),
                                        RIG_DEVICE);
+    rig->drv->window = rig->window;
 
     return rig;
 }
