@@ -5,8 +5,9 @@
  *
  * The window's RAM travels like all RAM. Two sections of the stream are ours,
  * and only of devices that have a window:
- *  setup  what both sides have to be given alike. It comes before all RAM, so
- *         that a difference is told before anything is loaded.
+ *  setup  what both sides have to be given alike; one section for a BAR, and
+ *         another for a pool. It comes before all RAM, so that a difference is
+ *         told before anything is loaded.
  *  state  what the driver chose and where the window was. It comes before all
  *         PCI devices: device types restore requests that are under way when
  *         not all feature bits are known yet, and the driver may have moved the
@@ -26,17 +27,34 @@
 #include "trace.h"
 
 #define SETUP_SECTION "swiotlb"
+#define POOL_SECTION "swiotlb-pool"
 #define RAM_SECTION "ram"
 
 static QLIST_HEAD(, SwiotlbMigration) devices =
     QLIST_HEAD_INITIALIZER(devices);
+
+/* How many windows' RAM there is, of devices and of pools */
+static unsigned ram_count;
 
 static const char *swiotlb_on_off(bool on)
 {
     return on ? "on" : "off";
 }
 
-static bool swiotlb_setup_equal(const char *name, const SwiotlbSetup *ours,
+static bool swiotlb_required_equal(const char *name, const SwiotlbSetup *ours,
+                                   const SwiotlbSetup *theirs, Error **errp)
+{
+    if (ours->required == theirs->required) {
+        return true;
+    }
+    error_setg(errp, "swiotlb: %s: swiotlb-required is %s here and %s on the "
+               "source; set it the same on both sides", name,
+               swiotlb_on_off(ours->required),
+               swiotlb_on_off(theirs->required));
+    return false;
+}
+
+static bool swiotlb_bar_equal(const char *name, const SwiotlbSetup *ours,
                                 const SwiotlbSetup *theirs, Error **errp)
 {
     if (ours->memdev != theirs->memdev) {
@@ -52,13 +70,36 @@ static bool swiotlb_setup_equal(const char *name, const SwiotlbSetup *ours,
         error_setg(errp, "swiotlb: %s: swiotlb-bar is %u here and %u on the "
                    "source; give both sides the same device type and "
                    "properties", name, ours->bar, theirs->bar);
-    } else if (ours->required != theirs->required) {
-        error_setg(errp, "swiotlb: %s: swiotlb-required is %s here and %s on "
-                   "the source; set it the same on both sides", name,
-                   swiotlb_on_off(ours->required),
-                   swiotlb_on_off(theirs->required));
     } else {
-        return true;
+        return swiotlb_required_equal(name, ours, theirs, errp);
+    }
+    return false;
+}
+
+static bool swiotlb_pool_equal(const char *name, const SwiotlbSetup *ours,
+                               const SwiotlbSetup *theirs, Error **errp)
+{
+    if (!g_str_equal(ours->pool, theirs->pool)) {
+        error_setg(errp, "swiotlb: %s: its pool is '%s' here and '%s' on the "
+                   "source; give it the same pool on both sides", name,
+                   ours->pool, theirs->pool);
+    } else if (ours->memdev != theirs->memdev) {
+        error_setg(errp, "swiotlb: %s: only on %s pool '%s' has a memdev; set "
+                   "it on both sides or on neither", name,
+                   ours->memdev ? "the destination" : "the source",
+                   ours->pool);
+    } else if (ours->size != theirs->size) {
+        error_setg(errp, "swiotlb: %s: pool '%s' has %" PRIu64 " bytes here "
+                   "and %" PRIu64 " on the source; give both the same size or "
+                   "backends of the same size", name, ours->pool, ours->size,
+                   theirs->size);
+    } else if (ours->base != theirs->base) {
+        error_setg(errp, "swiotlb: %s: pool '%s' is at 0x%" PRIx64 " here and "
+                   "at 0x%" PRIx64 " on the source; give both sides the same "
+                   "pools, in the same order, and the same -m", name,
+                   ours->pool, ours->base, theirs->base);
+    } else {
+        return swiotlb_required_equal(name, ours, theirs, errp);
     }
     return false;
 }
@@ -71,17 +112,34 @@ static int swiotlb_setup_pre_save(void *opaque)
     return 0;
 }
 
-static int swiotlb_setup_post_load(void *opaque, int version_id)
+static int swiotlb_setup_compared(SwiotlbMigration *m, bool equal, Error *err)
 {
-    SwiotlbMigration *m = opaque;
-    Error *err = NULL;
-
-    if (!swiotlb_setup_equal(m->device->name, &m->ours, &m->setup, &err)) {
+    if (!equal) {
         error_report_err(err);
         return -EINVAL;
     }
     m->compared = true;
     return 0;
+}
+
+static int swiotlb_bar_post_load(void *opaque, int version_id)
+{
+    SwiotlbMigration *m = opaque;
+    Error *err = NULL;
+    bool equal = swiotlb_bar_equal(m->device->name, &m->ours, &m->setup, &err);
+
+    return swiotlb_setup_compared(m, equal, err);
+}
+
+static int swiotlb_pool_post_load(void *opaque, int version_id)
+{
+    SwiotlbMigration *m = opaque;
+    Error *err = NULL;
+    bool equal;
+
+    m->setup.pool[sizeof(m->setup.pool) - 1] = '\0';
+    equal = swiotlb_pool_equal(m->device->name, &m->ours, &m->setup, &err);
+    return swiotlb_setup_compared(m, equal, err);
 }
 
 static const VMStateDescription vmstate_swiotlb_setup = {
@@ -91,7 +149,7 @@ static const VMStateDescription vmstate_swiotlb_setup = {
     .priority = MIG_PRI_PCI_BUS,
     .early_setup = true,
     .pre_save = swiotlb_setup_pre_save,
-    .post_load = swiotlb_setup_post_load,
+    .post_load = swiotlb_bar_post_load,
     .fields = (const VMStateField[]) {
         VMSTATE_UINT64(setup.size, SwiotlbMigration),
         VMSTATE_UINT8(setup.bar, SwiotlbMigration),
@@ -100,6 +158,31 @@ static const VMStateDescription vmstate_swiotlb_setup = {
         VMSTATE_END_OF_LIST()
     },
 };
+
+static const VMStateDescription vmstate_swiotlb_pool = {
+    .name = POOL_SECTION,
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .priority = MIG_PRI_PCI_BUS,
+    .early_setup = true,
+    .pre_save = swiotlb_setup_pre_save,
+    .post_load = swiotlb_pool_post_load,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT64(setup.size, SwiotlbMigration),
+        VMSTATE_UINT64(setup.base, SwiotlbMigration),
+        VMSTATE_BOOL(setup.required, SwiotlbMigration),
+        VMSTATE_BOOL(setup.memdev, SwiotlbMigration),
+        VMSTATE_BUFFER_UNSAFE(setup.pool, SwiotlbMigration, 1,
+                              SWIOTLB_POOL_ID_SIZE),
+        VMSTATE_END_OF_LIST()
+    },
+};
+
+static const VMStateDescription *
+swiotlb_setup_section(const SwiotlbSetup *setup)
+{
+    return *setup->pool ? &vmstate_swiotlb_pool : &vmstate_swiotlb_setup;
+}
 
 static int swiotlb_state_pre_save(void *opaque)
 {
@@ -123,8 +206,13 @@ static int swiotlb_state_pre_save(void *opaque)
 static bool swiotlb_state_valid(const SwiotlbDevice *s,
                                 const SwiotlbState *state)
 {
+    const SwiotlbSetup *ours = &s->migration.ours;
+
     if (state->base != SWIOTLB_CLOSED &&
         state->base & (s->window.size - 1)) {
+        return false;
+    }
+    if (*ours->pool && state->base != ours->base) {
         return false;
     }
     return state->phase <= (s->declined == SWIOTLB_DECLINED_ORDINARY ?
@@ -166,6 +254,25 @@ static const VMStateDescription vmstate_swiotlb_state = {
     },
 };
 
+/* All of @idstr but the name of the section */
+static int swiotlb_path_length(const char *idstr)
+{
+    return strrchr(idstr, '/') - idstr;
+}
+
+static void swiotlb_say_missing(SwiotlbMigration *m, Error **errp)
+{
+    if (*m->ours.pool) {
+        error_setg(errp, "swiotlb: %s: the source's device has no pool; give "
+                   "it the same swiotlb-pool and transports on both sides",
+                   m->device->name);
+    } else {
+        error_setg(errp, "swiotlb: %s: the source's device has no window; set "
+                   "swiotlb=off here, or start the source with swiotlb=on",
+                   m->device->name);
+    }
+}
+
 bool swiotlb_section_fits(const char *idstr, bool known, Error **errp)
 {
     SwiotlbMigration *m;
@@ -175,13 +282,16 @@ bool swiotlb_section_fits(const char *idstr, bool known, Error **errp)
         error_setg(&err, "swiotlb: the source has a device with a window at "
                    "%.*s, and there is none here; set swiotlb=on here too, or "
                    "start the source with swiotlb=off",
-                   (int)(strlen(idstr) - strlen("/" SETUP_SECTION)), idstr);
+                   swiotlb_path_length(idstr), idstr);
+    } else if (!known && g_str_has_suffix(idstr, "/" POOL_SECTION)) {
+        error_setg(&err, "swiotlb: the source has a device with a pool at "
+                   "%.*s, and there is none here; give it the same "
+                   "swiotlb-pool and transports on both sides",
+                   swiotlb_path_length(idstr), idstr);
     } else if (g_str_equal(idstr, RAM_SECTION)) {
         QLIST_FOREACH(m, &devices, next) {
             if (!m->compared && !err) {
-                error_setg(&err, "swiotlb: %s: the source's device has no "
-                           "window; set swiotlb=off here, or start the source "
-                           "with swiotlb=on", m->device->name);
+                swiotlb_say_missing(m, &err);
             }
             m->compared = false;
         }
@@ -199,7 +309,7 @@ bool swiotlb_section_fits(const char *idstr, bool known, Error **errp)
 
 ram_addr_t swiotlb_dirty_offset(RAMBlock *block)
 {
-    return QLIST_EMPTY(&devices) ? 0 : qemu_ram_get_offset(block);
+    return ram_count ? qemu_ram_get_offset(block) : 0;
 }
 
 static void *swiotlb_restore_ordinary(SwiotlbDevice *s, dma_addr_t addr,
@@ -310,13 +420,33 @@ void swiotlb_migration_forget_ram(DeviceState *dev)
     cpr_delete_fd(name, 0);
 }
 
+bool swiotlb_migration_add_ram(MemoryRegion *ram, const char *name,
+                               DeviceState *dev, Error **errp)
+{
+    Error *err = NULL;
+
+    ram_count++;
+    /* The name of a backend may differ between the two sides. */
+    qemu_ram_set_idstr(ram->ram_block, name, dev);
+    qemu_ram_set_migratable(ram->ram_block);
+    ram_block_add_cpr_blocker(ram->ram_block, &err);
+    error_propagate(errp, err);
+    return !err;
+}
+
+void swiotlb_migration_remove_ram(MemoryRegion *ram)
+{
+    vmstate_unregister_ram(ram, NULL);
+    ram_count--;
+}
+
 static bool swiotlb_migration_register(SwiotlbMigration *m, Error **errp)
 {
     VMStateIf *obj = VMSTATE_IF(m->dev);
 
     return vmstate_register_with_alias_id(obj, VMSTATE_INSTANCE_ID_ANY,
-                                          &vmstate_swiotlb_setup, m, -1, 0,
-                                          errp) >= 0 &&
+                                          swiotlb_setup_section(&m->ours), m,
+                                          -1, 0, errp) >= 0 &&
            vmstate_register_with_alias_id(obj, VMSTATE_INSTANCE_ID_ANY,
                                           &vmstate_swiotlb_state, m, -1, 0,
                                           errp) >= 0;
@@ -326,19 +456,9 @@ bool swiotlb_migration_init(SwiotlbDevice *s, DeviceState *dev,
                             const SwiotlbSetup *setup, Error **errp)
 {
     SwiotlbMigration *m = &s->migration;
-    RAMBlock *block = s->ram->ram_block;
-    Error *err = NULL;
 
     *m = (SwiotlbMigration) { .device = s, .dev = dev, .ours = *setup };
     QLIST_INSERT_HEAD(&devices, m, next);
-    /* The name of a backend may differ between the two sides. */
-    qemu_ram_set_idstr(block, "swiotlb", dev);
-    qemu_ram_set_migratable(block);
-    ram_block_add_cpr_blocker(block, &err);
-    if (err) {
-        error_propagate(errp, err);
-        return false;
-    }
     return swiotlb_migration_register(m, errp);
 }
 
@@ -349,9 +469,8 @@ void swiotlb_migration_cleanup(SwiotlbDevice *s)
     if (!m->dev) {
         return;
     }
-    vmstate_unregister(VMSTATE_IF(m->dev), &vmstate_swiotlb_setup, m);
+    vmstate_unregister(VMSTATE_IF(m->dev), swiotlb_setup_section(&m->ours), m);
     vmstate_unregister(VMSTATE_IF(m->dev), &vmstate_swiotlb_state, m);
-    vmstate_unregister_ram(s->ram, m->dev);
     QLIST_REMOVE(m, next);
     m->dev = NULL;
 }

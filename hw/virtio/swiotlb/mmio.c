@@ -10,7 +10,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "migration/blocker.h"
+#include "qemu/cutils.h"
 #include "system/system.h"
 #include "hw/virtio/virtio-mmio.h"
 #include "hw/virtio/swiotlb.h"
@@ -87,14 +87,19 @@ static void swiotlb_mmio_machine_done(Notifier *notifier, void *data)
                         container_of(notifier, SwiotlbMMIO, machine_done));
 }
 
-static bool swiotlb_mmio_block_migration(SwiotlbMMIO *swiotlb,
-                                         VirtIODevice *vdev, Error **errp)
+/* The pool's RAM travels by itself. */
+static bool swiotlb_mmio_init_migration(SwiotlbMMIO *swiotlb, DeviceState *dev,
+                                        Error **errp)
 {
-    g_autofree char *name = qdev_get_human_name(DEVICE(vdev));
+    SwiotlbSetup setup = {
+        .size = swiotlb->pool->size,
+        .base = swiotlb->pool->base,
+        .required = swiotlb->required,
+        .memdev = swiotlb->pool->memdev_id,
+    };
 
-    error_setg(&swiotlb->blocker, "swiotlb-pool: %s uses a pool, and a pool "
-               "cannot be migrated; start QEMU without swiotlb-pool", name);
-    return migrate_add_blocker(&swiotlb->blocker, errp) >= 0;
+    pstrcpy(setup.pool, sizeof(setup.pool), swiotlb_pool_id(swiotlb->pool));
+    return swiotlb_migration_init(&swiotlb->device, dev, &setup, errp);
 }
 
 void swiotlb_mmio_plug(DeviceState *d, Error **errp)
@@ -110,8 +115,7 @@ void swiotlb_mmio_plug(DeviceState *d, Error **errp)
                    BUS(&proxy->bus)->name);
         return;
     }
-    if (!pool || !swiotlb_mmio_check_device(vdev, errp) ||
-        !swiotlb_mmio_block_migration(swiotlb, vdev, errp)) {
+    if (!pool || !swiotlb_mmio_check_device(vdev, errp)) {
         return;
     }
     swiotlb_device_init(&swiotlb->device, vdev, DEVICE(vdev), OBJECT(proxy),
@@ -120,12 +124,16 @@ void swiotlb_mmio_plug(DeviceState *d, Error **errp)
                                             SWIOTLB_DECLINED_CONFINED,
                         false);
     swiotlb_window_move(&swiotlb->device.window, pool->base);
+    swiotlb->device.last_base = pool->base;
     virtio_add_feature(&vdev->host_features, VIRTIO_F_IOMMU_PLATFORM);
     virtio_add_feature(&vdev->host_features, VIRTIO_F_SWIOTLB);
     swiotlb->machine_done.notify = swiotlb_mmio_machine_done;
     qemu_add_machine_init_done_notifier(&swiotlb->machine_done);
     trace_swiotlb_mmio_plug(swiotlb->device.name, swiotlb->pool_id,
                             pool->base, pool->size);
+    if (!swiotlb_mmio_init_migration(swiotlb, DEVICE(vdev), errp)) {
+        swiotlb_mmio_unplug(d);
+    }
 }
 
 void swiotlb_mmio_unplug(DeviceState *d)
@@ -137,8 +145,8 @@ void swiotlb_mmio_unplug(DeviceState *d)
     }
     qemu_remove_machine_init_done_notifier(&swiotlb->machine_done);
     qemu_unregister_reset(swiotlb_mmio_machine_reset, swiotlb);
+    swiotlb_migration_cleanup(&swiotlb->device);
     swiotlb_device_cleanup(&swiotlb->device);
-    migrate_del_blocker(&swiotlb->blocker);
 }
 
 bool swiotlb_mmio_keeps_queue_size(VirtIOMMIOProxy *proxy)

@@ -469,7 +469,9 @@ static bool swiotlb_pci_init_migration(SwiotlbPCI *swiotlb, DeviceState *dev,
         .memdev = swiotlb->memdev,
     };
 
-    return swiotlb_migration_init(&swiotlb->device, dev, &setup, errp);
+    return swiotlb_migration_add_ram(swiotlb->device.ram, "swiotlb", dev,
+                                     errp) &&
+           swiotlb_migration_init(&swiotlb->device, dev, &setup, errp);
 }
 
 bool swiotlb_pci_plug(VirtIOPCIProxy *proxy, Error **errp)
@@ -532,6 +534,7 @@ void swiotlb_pci_unplug(VirtIOPCIProxy *proxy)
     qemu_unregister_reset(swiotlb_pci_machine_reset, swiotlb);
     memory_listener_unregister(&swiotlb->listener);
     swiotlb_migration_cleanup(&swiotlb->device);
+    swiotlb_migration_remove_ram(swiotlb->device.ram);
     swiotlb_device_cleanup(&swiotlb->device);
     if (swiotlb->memdev) {
         host_memory_backend_set_mapped(swiotlb->memdev, false);

@@ -19,7 +19,6 @@
 #include "qom/object_interfaces.h"
 #include "hw/boards.h"
 #include "hw/qdev-core.h"
-#include "migration/vmstate.h"
 #include "system/system.h"
 #include "hw/virtio/swiotlb/pool.h"
 #include "trace.h"
@@ -148,7 +147,9 @@ static void pool_machine_done(Notifier *notifier, void *data)
 static void pool_complete(UserCreatable *uc, Error **errp)
 {
     VirtioDMAPool *pool = VIRTIO_DMA_POOL(uc);
+    g_autofree char *path = object_get_canonical_path(OBJECT(uc));
     HostMemoryBackend *memdev;
+    MemoryRegion *ram;
 
     if (phase_check(PHASE_MACHINE_INITIALIZED)) {
         error_setg(errp, "virtio-dma-pool: the machine is complete; create "
@@ -163,13 +164,17 @@ static void pool_complete(UserCreatable *uc, Error **errp)
     if (!memdev) {
         return;
     }
+    ram = host_memory_backend_get_memory(memdev);
+    if (!swiotlb_migration_add_ram(ram, path, NULL, errp)) {
+        swiotlb_migration_remove_ram(ram);
+        return;
+    }
     object_ref(memdev);
     host_memory_backend_set_mapped(memdev, true);
     pool->memdev = memdev;
-    pool->size = memory_region_size(swiotlb_pool_ram(pool));
-    vmstate_register_ram_global(swiotlb_pool_ram(pool));
+    pool->size = memory_region_size(ram);
     memory_region_init_alias(&pool->alias, OBJECT(pool), TYPE_VIRTIO_DMA_POOL,
-                             swiotlb_pool_ram(pool), 0, pool->size);
+                             ram, 0, pool->size);
     pool->machine_done.notify = pool_machine_done;
     qemu_add_machine_init_done_notifier(&pool->machine_done);
     QSIMPLEQ_INSERT_TAIL(&swiotlb_pools, pool, next);
@@ -359,7 +364,7 @@ static void virtio_dma_pool_finalize(Object *obj)
     if (pool->memdev) {
         QSIMPLEQ_REMOVE(&swiotlb_pools, pool, VirtioDMAPool, next);
         qemu_remove_machine_init_done_notifier(&pool->machine_done);
-        vmstate_unregister_ram(swiotlb_pool_ram(pool), NULL);
+        swiotlb_migration_remove_ram(swiotlb_pool_ram(pool));
         host_memory_backend_set_mapped(pool->memdev, false);
         object_unref(pool->memdev);
     }

@@ -64,14 +64,21 @@ typedef enum SwiotlbDeclined {
     SWIOTLB_DECLINED_CONFINED,
 } SwiotlbDeclined;
 
+/* As long as what QEMU calls a block of RAM; the rest of an id is left out. */
+#define SWIOTLB_POOL_ID_SIZE 256
+
 /* What both sides of a migration have to be given alike */
 typedef struct SwiotlbSetup {
     /* Bytes */
     uint64_t size;
-    uint8_t bar;
     bool required;
     /* The user chose the memory */
     bool memdev;
+    /* Of a window in a BAR */
+    uint8_t bar;
+    /* Of a pool: its id and place; "" for a BAR */
+    char pool[SWIOTLB_POOL_ID_SIZE];
+    uint64_t base;
 } SwiotlbSetup;
 
 /* What else travels with the device */
@@ -307,7 +314,20 @@ int swiotlb_migration_open_ram(DeviceState *dev, uint64_t size, Error **errp);
 void swiotlb_migration_forget_ram(DeviceState *dev);
 
 /*
- * swiotlb_migration_init: let the window of @dev travel.
+ * swiotlb_migration_add_ram: let @ram travel, by the name @name of @dev; @dev
+ * is NULL for a pool.
+ *
+ * Returns: false with @errp set if it cannot; remove is needed nevertheless
+ * Context: BQL held
+ */
+bool swiotlb_migration_add_ram(MemoryRegion *ram, const char *name,
+                               DeviceState *dev, Error **errp);
+
+/* swiotlb_migration_remove_ram: undo it */
+void swiotlb_migration_remove_ram(MemoryRegion *ram);
+
+/*
+ * swiotlb_migration_init: let the window of @dev travel, all but its RAM.
  *
  * Returns: false with @errp set if it cannot; cleanup is needed nevertheless
  * Context: BQL held, after swiotlb_device_init()
@@ -543,7 +563,6 @@ typedef struct SwiotlbMMIO {
 
     /* NULL without a window */
     VirtioDMAPool *pool;
-    Error *blocker;
     Notifier machine_done;
     SwiotlbDevice device;
 } SwiotlbMMIO;
@@ -595,7 +614,6 @@ void swiotlb_reserve_pools(void (*reserve)(uint64_t, uint64_t, uint32_t),
  */
 void swiotlb_describe_pools(void *fdt);
 
-#endif
 /*
  * swiotlb_acpi_describe_pools: add all pools, which are below 4 GiB, to @scope,
  * which is \_SB. Context: BQL held
@@ -616,3 +634,4 @@ bool swiotlb_acpi_describe_transport(Aml *scope, VirtIOMMIOProxy *proxy,
                                      hwaddr base, hwaddr size, uint32_t irq,
                                      unsigned number);
 
+#endif
