@@ -21,7 +21,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'guest'))
 
 # pylint: disable=wrong-import-position
-from harness import backend, cli, devices, hot, tap  # noqa: E402,F401
+from harness import (backend, cli, devices, hot, manual,  # noqa: E402,F401
+                     tap)
 from harness.initramfs import tool  # noqa: E402
 from harness.machine import PATIENCE, MachineError  # noqa: E402
 
