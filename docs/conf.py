@@ -23,7 +23,9 @@ html_show_sphinx = False
 html_copy_source = False
 
 man_pages = [('man/virtio-swiotlb-check', 'virtio-swiotlb-check',
-              'tell whether virtio devices are confined', [], 1)]
+              'tell whether virtio devices are confined', [], 1),
+             ('man/qemu-system-swiotlb', 'qemu-system-swiotlb',
+              'QEMU whose virtio devices reach a window of memory', [], 1)]
 
 try:
     import sphinx_rtd_theme  # noqa: F401, pylint: disable=unused-import
