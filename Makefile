@@ -8,7 +8,7 @@ NINJA = ninja -C $(BUILD)
 PLACES = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' KVER='$(KVER)'
 
 .DEFAULT_GOAL = all
-.PHONY: all bench bench-guest bench-scale demo check install uninstall docs \
+.PHONY: all bench bench-guest bench-scale demo check install uninstall deb docs \
 	clean distclean help qemu guest stock check-static \
 	check-semantic-patches
 
@@ -60,11 +60,14 @@ install: $(BUILD)/config.status
 uninstall: $(BUILD)/config.status
 	@$(PLACES) scripts/install --remove $(BUILD)
 
+deb: $(BUILD)/config.status
+	@$(NINJA) --quiet deb-is-built
+
 clean:
 	@if [ -f $(BUILD)/qemu/build.ninja ]; then \
 		ninja -C $(BUILD)/qemu -t clean >/dev/null; fi
 	rm -rf $(BUILD)/guest $(BUILD)/stock $(BUILD)/docs $(BUILD)/man \
-		$(BUILD)/meson-logs
+		$(BUILD)/deb $(BUILD)/meson-logs
 
 distclean:
 	@if [ -e $(BUILD)/configure ]; then \
@@ -76,9 +79,10 @@ help:
 	@echo 'make demo         build, boot a guest and show what the window does'
 	@echo 'make check        run every test'
 	@echo 'make check-SUITE  run one suite: unit qtest guest devices vhost-user mmio'
-	@echo '                  libvirt migration hotplug tools fuzz unmodified'
-	@echo '                  semantic-patches bench bench-ir scale static docs, or'
-	@echo '                  thorough with the long loops that are in no other'
+	@echo '                  libvirt migration hotplug tools packages fuzz'
+	@echo '                  unmodified semantic-patches bench bench-ir scale static'
+	@echo '                  docs, or thorough with the long loops that are in no'
+	@echo '                  other'
 	@echo 'make bench        measure what a window costs, or gains; options go into'
 	@echo '                  BENCH_FLAGS, such as BENCH_FLAGS=--quick'
 	@echo 'make bench-scale  measure what many and large windows cost; options go'
@@ -89,6 +93,7 @@ help:
 	@echo '                  module and the manual (DESTDIR and PREFIX are honoured,'
 	@echo '                  configure --prefix= too)'
 	@echo 'make uninstall    remove what was installed'
+	@echo 'make deb          make Debian packages of all that, in $(BUILD)/deb'
 	@echo 'make docs         build the manual'
 	@echo 'make clean        remove what was built'
 	@echo 'make distclean    remove the build folder'
