@@ -32,6 +32,14 @@ enum dma_data_direction {
 
 #define U32_MAX UINT32_MAX
 #define PAGE_SIZE 4096UL
+#define SZ_1K 0x400UL
+#define SZ_8K 0x2000UL
+#define SZ_32K 0x8000UL
+#define SZ_64K 0x10000UL
+#define SZ_1M 0x100000UL
+#define SZ_4M 0x400000UL
+#define SZ_16M 0x1000000UL
+#define SZ_64M 0x4000000UL
 #define __percpu
 #define __rcu
 #define __acquires(lock)
@@ -43,6 +51,7 @@ enum dma_data_direction {
 #define max(a, b) ((a) > (b) ? (a) : (b))
 #define min_t(type, a, b) min((type)(a), (type)(b))
 #define clamp(x, low, high) min(max(x, low), high)
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof(*(a)))
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
 #define container_of(p, type, member) \
     ((type *)((char *)(p) - offsetof(type, member)))

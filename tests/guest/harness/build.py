@@ -123,8 +123,14 @@ class Build:
                          'run make first')
 
     def driver(self, kernel, rogue=False):
-        folder = kernel.version + ('-rogue' if rogue else '')
-        path = self.folder / 'guest' / folder / 'virtio_swiotlb.ko'
+        return self.module(kernel, '', '-rogue' if rogue else '')
+
+    def selftest(self, kernel):
+        return self.module(kernel, '_selftest', '-selftest')
+
+    def module(self, kernel, name, kind):
+        path = (self.folder / 'guest' / f'{kernel.version}{kind}'
+                / f'virtio_swiotlb{name}.ko')
         if not path.exists():
             raise BuildError(f'no {path}: run make first')
         return path
