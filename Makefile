@@ -9,7 +9,7 @@ PLACES = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' KVER='$(KVER)'
 
 .DEFAULT_GOAL = all
 .PHONY: all bench bench-guest bench-scale demo check install uninstall deb docs \
-	clean distclean help qemu guest stock check-static \
+	clean distclean help qemu guest debug-guest stock check-static \
 	check-semantic-patches
 
 # A failed configure leaves no config.status; run it again then.
@@ -19,7 +19,7 @@ $(BUILD)/config.status:
 all: $(BUILD)/config.status
 	@$(NINJA) --quiet
 
-qemu guest stock: $(BUILD)/config.status
+qemu guest debug-guest stock: $(BUILD)/config.status
 	@$(NINJA) --quiet $@-is-built
 
 docs: $(BUILD)/config.status
@@ -66,8 +66,8 @@ deb: $(BUILD)/config.status
 clean:
 	@if [ -f $(BUILD)/qemu/build.ninja ]; then \
 		ninja -C $(BUILD)/qemu -t clean >/dev/null; fi
-	rm -rf $(BUILD)/guest $(BUILD)/stock $(BUILD)/docs $(BUILD)/man \
-		$(BUILD)/deb $(BUILD)/meson-logs
+	rm -rf $(BUILD)/guest $(BUILD)/debug-kernel $(BUILD)/stock \
+		$(BUILD)/docs $(BUILD)/man $(BUILD)/deb $(BUILD)/meson-logs
 
 distclean:
 	@if [ -e $(BUILD)/configure ]; then \

@@ -699,6 +699,65 @@ cut_power()
 	slot_control "$1" 300 007 && slot_control "$1" 371 001
 }
 
+# leaks: what kmemleak misses. It takes for lost what is some seconds old and
+# was not found twice.
+leaks()
+{
+	sleep 6
+	echo scan > /sys/kernel/debug/kmemleak
+	echo scan > /sys/kernel/debug/kmemleak
+	cat /sys/kernel/debug/kmemleak
+}
+
+# refuse_to MODULE: failslab is to refuse what this module asks for, no other.
+refuse_to()
+{
+	local text size
+	text=$(cat "/sys/module/$1/sections/.text")
+	size=$(cat "/sys/module/$1/coresize")
+	cd /sys/kernel/debug/failslab || return
+	echo "$text" > require-start
+	printf '0x%x\n' $((text + size)) > require-end
+	echo N > ignore-gfp-wait
+	echo 0 > verbose
+}
+
+# refuse_next NUMBER: of the pieces of memory that our driver asks for
+refuse_next()
+{
+	refuse_to virtio_swiotlb && echo "$1" > ./times && echo 100 > probability
+}
+
+# refused_not_yet: how many of them; those that come are not refused any more.
+refused_not_yet()
+{
+	echo 0 > /sys/kernel/debug/failslab/probability
+	cat /sys/kernel/debug/failslab/times
+}
+
+# attach_refused BDF: attach the device again and again, and each time refuse the
+# next one of the pieces of memory that our driver asks for, until it asks for no
+# more.
+attach_refused()
+{
+	local n=0 left=0
+	(refuse_to virtio_swiotlb) || return
+	while [ "$left" -eq 0 ]; do
+		n=$((n + 1))
+		echo "$1" > "/sys/bus/pci/devices/$1/driver/unbind" || return
+		# The two are of this process.
+		echo $n > /proc/self/fail-nth
+		echo "$1" > /sys/bus/pci/drivers_probe
+		read -r left < /proc/self/fail-nth
+		echo 0 > /proc/self/fail-nth
+		if has_driver "$1"; then
+			echo "TRY $n bound"
+		else
+			echo "TRY $n refused"
+		fi
+	done
+}
+
 # has_slaves NUMBER: below one interface.
 has_slaves()
 {

@@ -73,19 +73,23 @@ class Build:
         """Every unpacked kernel, by version."""
         found = {}
         for folder in sorted((self.folder / 'kernels').glob('*')):
-            if folder.suffix == '.new':
-                continue
-            for image in sorted(folder.glob('boot/vmlinuz-*')):
-                version = image.name.partition('-')[2]
-                for tree in ('lib', 'usr/lib'):
-                    modules = folder / tree / 'modules' / version
-                    if (modules / 'kernel').is_dir():
-                        found.setdefault(version,
-                                         Kernel(folder, version, modules))
+            if folder.suffix != '.new':
+                for kernel in self.kernels_in(folder):
+                    found.setdefault(kernel.version, kernel)
         return found
 
+    def kernels_in(self, folder):
+        for image in sorted(folder.glob('boot/vmlinuz-*')):
+            version = image.name.partition('-')[2]
+            for tree in ('lib', 'usr/lib'):
+                modules = folder / tree / 'modules' / version
+                if (modules / 'kernel').is_dir():
+                    yield Kernel(folder, version, modules)
+
     def kernel(self, series):
-        """The kernel of a series such as 6.1, or 'newest'."""
+        """The kernel of a series such as 6.1, 'newest', or 'debug'."""
+        if series == 'debug':
+            return self.debug()
         found = self.kernels()
         if not found:
             raise BuildError(f'no kernel in {self.folder}/kernels: '
@@ -115,6 +119,13 @@ class Build:
             raise NoSuchKernel('no kernel here is newer than '
                                f'{RELEASED} and has a driver')
         return max(newer, key=lambda kernel: numbers(kernel.version))
+
+    def debug(self):
+        """The one that watches itself."""
+        for kernel in self.kernels_in(self.folder / 'debug-kernel'):
+            return kernel
+        raise NoSuchKernel(f'no kernel in {self.folder}/debug-kernel: run '
+                           'make debug-guest first')
 
     def any_kernel(self):
         for kernel in self.with_driver():

@@ -14,12 +14,16 @@ import socket
 import subprocess
 import time
 
-# What a healthy kernel never prints.
+# What a healthy kernel never prints; the last lines are lockdep's, the DMA
+# API's and kmemleak's.
 TROUBLE = re.compile(
     r'BUG:|WARNING: .*CPU[#:]|Oops|Call Trace|general protection|Kernel panic|'
     r'blocked for more than|self-detected stall|detected stalls|soft lockup|'
     r'I/O error|EXT4-fs error|Unable to handle|buffer is full|'
-    r'Cannot map desc|KASAN|refcount_t:|were not freed by the driver')
+    r'Cannot map desc|KASAN|refcount_t:|were not freed by the driver|'
+    r'WARNING: (?:possible|inconsistent|suspicious|bad|Nested)|'
+    r'trying to register non-static key|DEBUG_LOCKS_WARN_ON|'
+    r'DMA-API: \S+ [\w:.]+: |new suspected memory leaks')
 
 # Slow machines need longer for the same.
 PATIENCE = float(os.environ.get('GUEST_PATIENCE', '1'))
