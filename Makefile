@@ -64,8 +64,9 @@ deb: $(BUILD)/config.status
 	@$(NINJA) --quiet deb-is-built
 
 clean:
-	@if [ -f $(BUILD)/qemu/build.ninja ]; then \
-		ninja -C $(BUILD)/qemu -t clean >/dev/null; fi
+	@for part in qemu libvirt; do \
+		if [ -f $(BUILD)/$$part/build.ninja ]; then \
+			ninja -C $(BUILD)/$$part -t clean >/dev/null; fi; done
 	rm -rf $(BUILD)/guest $(BUILD)/debug-kernel $(BUILD)/stock \
 		$(BUILD)/docs $(BUILD)/man $(BUILD)/deb $(BUILD)/meson-logs
 
@@ -79,10 +80,10 @@ help:
 	@echo 'make demo         build, boot a guest and show what the window does'
 	@echo 'make check        run every test'
 	@echo 'make check-SUITE  run one suite: unit qtest guest devices vhost-user mmio'
-	@echo '                  libvirt migration hotplug tools packages fuzz'
-	@echo '                  unmodified semantic-patches bench bench-ir scale static'
-	@echo '                  docs, or thorough with the long loops that are in no'
-	@echo '                  other'
+	@echo '                  libvirt libvirt-native migration hotplug tools packages'
+	@echo '                  fuzz unmodified semantic-patches bench bench-ir scale'
+	@echo '                  static docs, or thorough with the long loops that are in'
+	@echo '                  no other'
 	@echo 'make bench        measure what a window costs, or gains; options go into'
 	@echo '                  BENCH_FLAGS, such as BENCH_FLAGS=--quick'
 	@echo 'make bench-scale  measure what many and large windows cost; options go'

@@ -38,6 +38,8 @@ class Project:
 PROJECTS = [
     Project('QEMU', 'coccinelle', 'hw/virtio/virtio.c', ('VERSION', r'(\S+)'),
             'scripts/cocci-macro-file.h'),
+    Project('libvirt', 'coccinelle-libvirt', 'src/conf/domain_conf.c',
+            ('meson.build', r"version: '([\d.]+)'")),
 ]
 
 

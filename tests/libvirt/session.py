@@ -23,7 +23,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'guest'))
 # pylint: disable=wrong-import-position
 from harness import (backend, cli, devices, hot, manual,  # noqa: E402,F401
                      tap)
-from harness.initramfs import tool  # noqa: E402
 from harness.machine import PATIENCE, MachineError  # noqa: E402
 
 PROGRAMS = ('libvirtd', 'virsh', 'virt-xml-validate', 'xmllint')
@@ -32,10 +31,58 @@ PROGRAMS = ('libvirtd', 'virsh', 'virt-xml-validate', 'xmllint')
 QEMU_CONF = 'stdio_handler = "file"\nsecurity_driver = "none"\n'
 
 
+class Libvirt:
+    """libvirt's programs: the system's, or those of its build folder."""
+
+    def __init__(self, folder=None):
+        path = os.environ['PATH'] + ':/usr/sbin:/sbin'
+        self.env = {'PATH': path}
+        if folder:
+            self.env = {
+                'PATH': f"{folder / 'src'}:{folder / 'tools'}:{path}",
+                'LD_LIBRARY_PATH': str(folder / 'src'),
+                # Modules and schemas are where they were built.
+                'LIBVIRT_DIR_OVERRIDE': '1'}
+
+    def tool(self, name):
+        """The path of a program, or None."""
+        return shutil.which(name, path=self.env['PATH'])
+
+
 def need_libvirt():
+    """The system's."""
+    libvirt = Libvirt()
     for name in PROGRAMS:
-        if not shutil.which(name, path=os.environ['PATH'] + ':/usr/sbin'):
+        if not libvirt.tool(name):
             tap.skip_all(f'no {name}: install libvirt')
+    return libvirt
+
+
+def need_native_libvirt(build):
+    """The libvirt that was built with our attributes."""
+    folder = build.folder / 'libvirt'
+    if not (folder / 'src/libvirtd').exists():
+        tap.skip_all('no libvirt was built: configure --with-libvirt-source')
+    seen = subprocess.run(['test', '-x', folder / 'src/libvirtd'], check=False,
+                          **plain_user())
+    if seen.returncode:
+        tap.skip_all(f'a user who is not root cannot read {folder}: build in '
+                     'a folder that all can read')
+    return Libvirt(folder)
+
+
+def parser(description):
+    """For programs that can run with either."""
+    options = cli.parser(description)
+    options.add_argument('--native', action='store_true',
+                         help='with the libvirt that knows windows')
+    return options
+
+
+def find_libvirt(context):
+    """The one that was asked for."""
+    return need_native_libvirt(context.build) if context.options.native \
+        else need_libvirt()
 
 
 def plain_user():
@@ -100,13 +147,13 @@ class Place:
         self.give(path)
         return path
 
-    def reachable(self, path):
+    def reachable(self, path, name=None):
         """The file, or a copy, so that the plain user can read it."""
         seen = subprocess.run(['test', '-r', path], check=False,
                               **plain_user())
         if seen.returncode == 0:
             return path
-        copy = self.folder('copies') / path.name
+        copy = self.folder('copies') / (name or path.name)
         if not copy.exists():
             shutil.copy(path, copy)
             self.give(copy)
@@ -119,14 +166,15 @@ class Session:
     When it ends it takes its domains with it.
     """
 
-    def __init__(self, place, name='here'):
+    def __init__(self, place, name='here', libvirt=None):
         self.place = place
+        self.libvirt = libvirt or Libvirt()
         self.home = place.folder(name)
         self.run_folder = place.folder(name, 'run')
         self.socket = self.run_folder / 'libvirt/libvirt-sock'
         self.uri = f'qemu:///session?socket={self.socket}'
         self.env = {
-            'PATH': os.environ['PATH'] + ':/usr/sbin:/sbin',
+            **self.libvirt.env,
             'LC_ALL': 'C', 'HOME': str(self.home),
             'XDG_RUNTIME_DIR': str(self.run_folder),
             'XDG_CONFIG_HOME': str(place.folder(name, 'config')),
@@ -145,7 +193,7 @@ class Session:
     def __enter__(self):
         self.log = (self.home / 'libvirtd.log').open('w+b')
         self.daemon = subprocess.Popen(
-            [tool('libvirtd')], env=self.env, cwd=self.home,
+            [self.libvirt.tool('libvirtd')], env=self.env, cwd=self.home,
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
             **plain_user())
         try:
@@ -198,7 +246,7 @@ class Session:
     def virsh(self, *words, seconds=120):
         """(status, output)"""
         done = subprocess.run(
-            [tool('virsh'), '-q', *map(str, words)], env=self.env,
+            [self.libvirt.tool('virsh'), '-q', *map(str, words)], env=self.env,
             cwd=self.home, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, timeout=seconds * PATIENCE,
             check=False, **plain_user())

@@ -3,9 +3,10 @@
 
 import contextlib
 import re
+from pathlib import Path
 
 from domain import Stage, example
-from session import Place, Session, cli, need_libvirt
+from session import Place, Session, cli, need_libvirt, need_native_libvirt
 
 MIB = 1 << 20
 BALLOON = "<memballoon model='none'/>"
@@ -35,7 +36,7 @@ class Starts:
         xml = self.stage.adapt(text, guest=False)
         domain = re.search('<name>(.*)</name>', xml)[1]
         try:
-            path = self.stage.place.write(self.stage.files / name, xml)
+            path = self.write(name, xml)
             answer = self.session.virsh('define', path)
             if answer[0] == 0:
                 answer = self.session.virsh('start', domain, '--paused')
@@ -44,9 +45,12 @@ class Starts:
             if domain in self.session.must('list', '--all', '--name').split():
                 self.session.forget(domain)
 
+    def write(self, name, text):
+        """A file for virsh."""
+        return self.stage.place.write(self.stage.files / Path(name).name, text)
+
     def plug(self, domain, xml):
-        path = self.stage.place.write(self.stage.files / 'device.xml',
-                                      self.stage.adapt(xml))
+        path = self.write('device.xml', self.stage.adapt(xml))
         self.session.must('attach-device', domain, path)
 
     def save_and_start(self, domain):
@@ -65,14 +69,15 @@ class Starts:
         self.tap.ok(re.search(words, output), f'{what}: {words}', output)
 
 
-def run(cases, description):
-    """What both programs of this kind do."""
+def run(cases, description, native=False):
+    """What all programs of this kind do; `native`: with our own libvirt."""
     def test(context):
-        need_libvirt()
+        libvirt = need_native_libvirt(context.build) if native \
+            else need_libvirt()
         context.kernel = context.build.any_kernel()
         with Place() as place:
             stage = Stage(context, place)
-            with Session(place) as session:
+            with Session(place, libvirt=libvirt) as session:
                 for case in cases:
                     case(Starts(context, stage, session))
     options = cli.parser(description, kernel=False).parse_args()
