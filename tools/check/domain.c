@@ -285,6 +285,28 @@ static void apply_override(Device *device, const XmlProperty *property)
     arguments_apply(device, property->name, property->value);
 }
 
+/* Only a libvirt that knows windows keeps these attributes. */
+static void apply_driver(Device *device, const XmlDevice *xml)
+{
+    static const struct {
+        const char *attribute;
+        const char *property;
+    } pairs[] = {
+        { "driver@swiotlb", "swiotlb" },
+        { "driver@swiotlbSize", "swiotlb-size" },
+        { "driver@swiotlbRequired", "swiotlb-required" },
+    };
+    unsigned i;
+
+    for (i = 0; i < G_N_ELEMENTS(pairs); i++) {
+        const char *value = get(xml, pairs[i].attribute);
+
+        if (value) {
+            arguments_apply(device, pairs[i].property, value);
+        }
+    }
+}
+
 static void add_device(Report *report, const XmlDomain *domain,
                        const XmlDevice *xml, const char *type)
 {
@@ -298,6 +320,7 @@ static void add_device(Report *report, const XmlDomain *domain,
         return;
     }
     arguments_apply_globals(device, domain->arguments);
+    apply_driver(device, xml);
     for (i = 0; i < domain->overrides->len; i++) {
         const XmlOverride *override = g_ptr_array_index(domain->overrides, i);
         unsigned j;
