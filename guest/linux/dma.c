@@ -95,8 +95,9 @@ static bool is_repeated(struct vsw_device *vd, const struct vsw_slot *slot)
 dma_addr_t vsw_map_phys(struct device *dev, phys_addr_t buffer, size_t size,
 			enum dma_data_direction dir, unsigned long attrs)
 {
-	struct vsw_slot slot = { .buffer = buffer, .size = size, .dir = dir };
 	struct vsw_device *vd = vsw_of_dma_dev(dev);
+	struct vsw_slot slot = { .buffer = buffer, .size = size, .dir = dir,
+				 .owner = vd->owner };
 	size_t offset;
 
 	if (attrs & VSW_REFUSED_ATTRS)
@@ -131,6 +132,7 @@ dma_addr_t vsw_map_phys(struct device *dev, phys_addr_t buffer, size_t size,
 static bool find_slot(struct vsw_device *vd, dma_addr_t addr,
 		      struct vsw_slot *slot, size_t *at)
 {
+	slot->owner = vd->owner;
 	return vsw_window_holds(vd->window.bus, vd->window.size, addr, 0) &&
 	       vsw_pool_find(vd->pool, addr - vd->window.bus, slot, at);
 }
@@ -154,7 +156,7 @@ void vsw_unmap_phys(struct device *dev, dma_addr_t addr, size_t size,
 {
 	struct vsw_device *vd = vsw_of_dma_dev(dev);
 	size_t offset = addr - vd->window.bus;
-	struct vsw_slot slot;
+	struct vsw_slot slot = { .owner = vd->owner };
 
 	if (vsw_rogue_unmap(vd, addr))
 		return;
@@ -187,7 +189,8 @@ void *vsw_alloc(struct device *dev, size_t size, dma_addr_t *addr, gfp_t gfp,
 		unsigned long attrs)
 {
 	struct vsw_device *vd = vsw_of_dma_dev(dev);
-	struct vsw_slot slot = { .size = size, .dir = DMA_NONE };
+	struct vsw_slot slot = { .size = size, .dir = DMA_NONE,
+				 .owner = vd->owner };
 	size_t offset;
 	void *mem;
 
@@ -219,7 +222,8 @@ void vsw_free(struct device *dev, size_t size, void *mem, dma_addr_t addr,
 		return;
 	if (READ_ONCE(scrub))
 		wipe(vd, addr - vd->window.bus, size);
-	WARN_ON_ONCE(!vsw_pool_free(vd->pool, addr - vd->window.bus));
+	WARN_ON_ONCE(!vsw_pool_free(vd->pool, addr - vd->window.bus,
+				    vd->owner));
 }
 
 static void vsw_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,

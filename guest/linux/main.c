@@ -76,7 +76,7 @@ static int attach(struct vsw_device *vd)
 static void detach(struct vsw_device *vd)
 {
 	struct device *dev = &vd->vdev->dev;
-	struct vsw_pool_stats stats;
+	struct vsw_left rings, mapped;
 
 	vsw_stats_hide(vd);
 	vsw_config_restore(vd);
@@ -84,14 +84,14 @@ static void detach(struct vsw_device *vd)
 	vsw_dma_restore(vd);
 	vd->attached = false;
 
-	vsw_pool_stats(vd->pool, &stats);
-	if (stats.rings)
+	vsw_pool_reclaim(vd->pool, vd->owner, &rings, &mapped);
+	if (rings.slots)
 		dev_warn(dev, "%lu rings (%zu bytes) were not freed by the driver\n",
-			 stats.rings, vsw_pool_bytes(vd->pool, true));
+			 rings.slots, rings.bytes);
 	/* virtio_rng and virtio_scsi leave buffers that wait for events. */
-	if (stats.mapped)
+	if (mapped.slots)
 		dev_info(dev, "%lu buffers (%zu bytes) were not unmapped by the driver and are reclaimed\n",
-			 stats.mapped, vsw_pool_bytes(vd->pool, false));
+			 mapped.slots, mapped.bytes);
 	vsw_pool_destroy(vd->pool);
 	vd->pool = NULL;
 	vsw_window_unmap(&vd->window);

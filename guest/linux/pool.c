@@ -150,18 +150,20 @@ bool vsw_pool_find(struct vsw_pool *pool, size_t offset, struct vsw_slot *slot,
 	return state;
 }
 
-typedef bool (*look_fn)(const struct vsw_record *record, void *data);
+typedef bool (*look_fn)(const struct vsw_record *record, size_t offset,
+			void *data);
 
-static bool any_in_block(const struct vsw_block *block, look_fn look,
-			 void *data)
+static bool any_in_block(const struct vsw_block *block, size_t offset,
+			 look_fn look, void *data)
 {
 	const struct vsw_cut *cut = rcu_dereference(block->cut);
 	unsigned int i;
 
 	if (!cut)
-		return look(&block->record, data);
+		return look(&block->record, offset, data);
 	for (i = 0; i < VSW_UNITS >> cut->class; i++) {
-		if (look(&cut->record[i], data))
+		if (look(&cut->record[i],
+			 offset + i * vsw_class_bytes(cut->class), data))
 			return true;
 	}
 	return false;
@@ -176,17 +178,20 @@ static bool any_record(struct vsw_pool *pool, look_fn look, void *data)
 		struct vsw_area *area = &pool->area[i];
 
 		for_each_set_bit(j, area->busy, area->blocks) {
-			if (any_in_block(&area->block[j], look, data))
+			size_t offset = area->start + j;
+
+			if (any_in_block(&area->block[j],
+					 offset << VSW_BLOCK_SHIFT, look, data))
 				return true;
 		}
 	}
 	return false;
 }
 
-static bool is_same(const struct vsw_record *record, void *data)
+static bool is_same(const struct vsw_record *record, size_t offset, void *data)
 {
 	const struct vsw_slot *slot = data;
-	struct vsw_slot other;
+	struct vsw_slot other = { .owner = slot->owner };
 
 	return vsw_record_read(record, &other) && other.buffer == slot->buffer &&
 	       other.size == slot->size && other.dir == slot->dir;
@@ -204,43 +209,47 @@ bool vsw_pool_holds(struct vsw_pool *pool, const struct vsw_slot *slot)
 	return found;
 }
 
-struct sum {
-	bool rings;
-	size_t bytes;
-};
-
-static bool add_bytes(const struct vsw_record *record, void *data)
+bool vsw_pool_free(struct vsw_pool *pool, size_t offset, unsigned int owner)
 {
-	struct sum *sum = data;
-	struct vsw_slot slot;
-	bool ring;
-
-	if (!vsw_record_read(record, &slot))
-		return false;
-	ring = slot.dir == DMA_NONE;
-	if (ring == sum->rings)
-		sum->bytes += slot.size;
-	return false;
-}
-
-size_t vsw_pool_bytes(struct vsw_pool *pool, bool rings)
-{
-	struct sum sum = { .rings = rings };
-
-	rcu_read_lock();
-	any_record(pool, add_bytes, &sum);
-	rcu_read_unlock();
-	return sum.bytes;
-}
-
-bool vsw_pool_free(struct vsw_pool *pool, size_t offset)
-{
-	struct vsw_slot slot;
+	struct vsw_slot slot = { .owner = owner };
 
 	if (!vsw_record_retire(pool, offset, &slot, true))
 		return false;
 	vsw_pool_release(pool, offset, &slot);
 	return true;
+}
+
+struct reclaim {
+	struct vsw_pool *pool;
+	unsigned int owner;
+	struct vsw_left *rings, *mapped;
+};
+
+static bool reclaim(const struct vsw_record *record, size_t offset, void *data)
+{
+	struct reclaim *all = data;
+	struct vsw_slot slot = { .owner = all->owner };
+	struct vsw_left *left;
+
+	if (vsw_record_read(record, &slot) &&
+	    vsw_pool_free(all->pool, offset, all->owner)) {
+		left = slot.dir == DMA_NONE ? all->rings : all->mapped;
+		left->slots++;
+		left->bytes += slot.size;
+	}
+	return false;
+}
+
+void vsw_pool_reclaim(struct vsw_pool *pool, unsigned int owner,
+		      struct vsw_left *rings, struct vsw_left *mapped)
+{
+	struct reclaim all = { pool, owner, rings, mapped };
+
+	*rings = (struct vsw_left) {};
+	*mapped = (struct vsw_left) {};
+	rcu_read_lock();
+	any_record(pool, reclaim, &all);
+	rcu_read_unlock();
 }
 
 static void add_slots(long *slots, long *used, const long *in_class)

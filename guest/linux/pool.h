@@ -14,11 +14,23 @@ struct vsw_pool;
 
 #define VSW_NO_SLOT	((size_t)-1)
 
-/* What a slot is for. A ring has no buffer of the guest: dir is DMA_NONE. */
+/* Devices that share a window are told apart by numbers below this. */
+#define VSW_OWNERS	256
+
+/*
+ * What a slot is for. A ring has no buffer of the guest: dir is DMA_NONE. Who
+ * looks for slots finds those of the owner that is set, and no others.
+ */
 struct vsw_slot {
 	phys_addr_t buffer;
 	size_t size;
 	enum dma_data_direction dir;
+	unsigned int owner;
+};
+
+struct vsw_left {
+	unsigned long slots;
+	size_t bytes;
 };
 
 /* While I/O goes on, the parts need not be of the same instant. */
@@ -50,13 +62,14 @@ bool vsw_pool_find(struct vsw_pool *pool, size_t offset, struct vsw_slot *slot,
 /* Is a buffer mapped that is the same as @slot's, in the same direction? Slow. */
 bool vsw_pool_holds(struct vsw_pool *pool, const struct vsw_slot *slot);
 
-/* Frees any slot, as it is. False: @offset is not the start of one. */
-bool vsw_pool_free(struct vsw_pool *pool, size_t offset);
+/* Frees any slot of @owner, as it is. False: @offset is not the start of one. */
+bool vsw_pool_free(struct vsw_pool *pool, size_t offset, unsigned int owner);
+
+/* Frees all slots of an owner who uses none of them any more. Slow. */
+void vsw_pool_reclaim(struct vsw_pool *pool, unsigned int owner,
+		      struct vsw_left *rings, struct vsw_left *mapped);
 
 void vsw_pool_stats(struct vsw_pool *pool, struct vsw_pool_stats *stats);
-
-/* The bytes of all rings, or of all buffers, in use; slow. */
-size_t vsw_pool_bytes(struct vsw_pool *pool, bool rings);
 
 /* The bytes that no slot can be larger than */
 size_t vsw_pool_max_slot(const struct vsw_pool *pool);

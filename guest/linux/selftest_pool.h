@@ -125,7 +125,7 @@ static void give(struct window *window, size_t offset, size_t size, u8 owner)
 		expect_is(window->owner[i], owner);
 		window->owner[i] = NOTHING;
 	}
-	expect(vsw_pool_free(window->pool, offset));
+	expect(vsw_pool_free(window->pool, offset, 0));
 }
 
 /* Nothing is in use, and each area is free as one piece. */
@@ -142,8 +142,6 @@ static void expect_empty(struct window *window)
 
 	expect_is(stats.rings, 0);
 	expect_is(stats.mapped, 0);
-	expect_is(vsw_pool_bytes(window->pool, true), 0);
-	expect_is(vsw_pool_bytes(window->pool, false), 0);
 	expect_is(stats.used_bytes, 0);
 	for (i = 0; i < ARRAY_SIZE(slot); i++) {
 		offset[i] = vsw_pool_alloc(window->pool, &slot[i]);
@@ -153,7 +151,7 @@ static void expect_empty(struct window *window)
 	expect_is(stats.used_bytes, window->size);
 	expect_is(stats.taken_bytes, window->size);
 	for (i = 0; i < ARRAY_SIZE(slot); i++)
-		expect(vsw_pool_free(window->pool, offset[i]));
+		expect(vsw_pool_free(window->pool, offset[i], 0));
 	expect_is(stats_of(window).taken_bytes, 0);
 }
 
@@ -221,8 +219,6 @@ static void read_of_4k_holds_no_more_than_4_25_kib(void)
 	stats = stats_of(window);
 	expect(stats.used_bytes <= n * 4352);
 	expect_is(stats.mapped, n * 4);
-	expect_is(vsw_pool_bytes(window->pool, false),
-		  n * (16 + 4096 + 1 + 48));
 	for (i = 0; i < n; i++)
 		unmap_request(window, &request[i]);
 	expect_empty(window);
@@ -232,10 +228,10 @@ static void read_of_4k_holds_no_more_than_4_25_kib(void)
 
 static void free_is_refused(struct window *window, size_t offset)
 {
-	struct vsw_slot slot;
+	struct vsw_slot slot = {};
 
 	expect(!vsw_pool_retire(window->pool, offset, &slot));
-	expect(!vsw_pool_free(window->pool, offset));
+	expect(!vsw_pool_free(window->pool, offset, 0));
 }
 
 static void what_is_not_in_use_is_not_freed(void)
@@ -244,7 +240,7 @@ static void what_is_not_in_use_is_not_freed(void)
 		1, 65, 2048, 4096, 5000, SZ_32K, 33 * SZ_1K, 200 * SZ_1K
 	};
 	struct window *window = window_new(SZ_4M);
-	struct vsw_slot slot;
+	struct vsw_slot slot = {};
 	size_t offset, at;
 	unsigned int i;
 
@@ -283,7 +279,7 @@ static void end_of_a_former_run_is_not_in_use(void)
 	const size_t longer = 200 * SZ_1K, shorter = 100 * SZ_1K;
 	struct window *window = window_new(SZ_4M);
 	size_t first = must_take(window, longer, DMA_TO_DEVICE, 1);
-	struct vsw_slot slot;
+	struct vsw_slot slot = {};
 	size_t second, at;
 
 	give(window, first, longer, 1);
@@ -300,11 +296,10 @@ static void rings_are_not_unmapped(void)
 	const size_t size = 6 * SZ_1K;
 	struct window *window = window_new(SZ_4M);
 	size_t ring = must_take(window, size, DMA_NONE, 1);
-	struct vsw_slot slot;
+	struct vsw_slot slot = {};
 
 	expect(!vsw_pool_retire(window->pool, ring, &slot));
 	expect_is(stats_of(window).rings, 1);
-	expect_is(vsw_pool_bytes(window->pool, true), size);
 	give(window, ring, size, 1);
 	expect_empty(window);
 	window_free(window);
@@ -333,9 +328,68 @@ static void mapped_buffer_is_known(void)
 		other = slot;
 		other.buffer++;
 		expect(!vsw_pool_holds(window->pool, &other));
-		expect(vsw_pool_free(window->pool, offset));
+		expect(vsw_pool_free(window->pool, offset, 0));
 		expect(!vsw_pool_holds(window->pool, &slot));
 	}
+	window_free(window);
+}
+
+/* Of two devices that share a window */
+static const unsigned int owners[] = { 0, VSW_OWNERS - 1 };
+
+static size_t take_for(struct window *window, unsigned int owner, size_t size,
+		       enum dma_data_direction dir)
+{
+	struct vsw_slot slot = {
+		.buffer = 1, .size = size, .dir = dir, .owner = owner,
+	};
+	size_t offset = vsw_pool_alloc(window->pool, &slot);
+
+	expect(offset != VSW_NO_SLOT);
+	return offset;
+}
+
+/* Each leaves a ring and buffers behind. */
+static void owner_reaches_and_leaves_its_own_slots_only(void)
+{
+	static const size_t size[] = { 1, 300, 4096, 20 * SZ_1K, 40 * SZ_1K };
+	const size_t ring_size = 6 * SZ_1K;
+	size_t offset[2][ARRAY_SIZE(size)], ring[2], at;
+	struct window *window = window_new(SZ_4M);
+	struct vsw_slot slot = { .owner = owners[1] };
+	struct vsw_left rings, mapped;
+	unsigned int i, j;
+
+	for (j = 0; j < 2; j++) {
+		for (i = 0; i < ARRAY_SIZE(size); i++)
+			offset[j][i] = take_for(window, owners[j], size[i],
+						DMA_FROM_DEVICE);
+		ring[j] = take_for(window, owners[j], ring_size, DMA_NONE);
+	}
+
+	for (i = 0; i < ARRAY_SIZE(size); i++) {
+		expect(!vsw_pool_find(window->pool, offset[0][i], &slot, &at));
+		expect(!vsw_pool_retire(window->pool, offset[0][i], &slot));
+		expect(vsw_pool_find(window->pool, offset[1][i], &slot, &at));
+	}
+	expect(!vsw_pool_free(window->pool, ring[0], owners[1]));
+
+	vsw_pool_reclaim(window->pool, owners[1], &rings, &mapped);
+	expect_is(rings.slots, 1);
+	expect_is(rings.bytes, ring_size);
+	expect_is(mapped.slots, ARRAY_SIZE(size));
+	expect_is(mapped.bytes, 4397 + 60 * SZ_1K);
+	vsw_pool_reclaim(window->pool, owners[1], &rings, &mapped);
+	expect_is(rings.slots + mapped.slots, 0);
+
+	slot.owner = owners[0];
+	for (i = 0; i < ARRAY_SIZE(size); i++) {
+		expect(vsw_pool_retire(window->pool, offset[0][i], &slot));
+		expect_is(slot.size, size[i]);
+		vsw_pool_release(window->pool, offset[0][i], &slot);
+	}
+	expect(vsw_pool_free(window->pool, ring[0], owners[0]));
+	expect_empty(window);
 	window_free(window);
 }
 
@@ -449,7 +503,7 @@ static void queue_of_128_reads_fits_1_mib(void)
 static void free_all(struct worker *worker)
 {
 	struct vsw_pool *pool = worker->window->pool;
-	struct vsw_slot slot;
+	struct vsw_slot slot = {};
 	unsigned int i;
 
 	on_cpu(worker->number);
@@ -595,7 +649,7 @@ static void keep_to_quota(struct worker *worker)
 	for (round = 0; round < 3 * ROUNDS; round++) {
 		if (n == QUOTA || (n && roll(&dice, 5) == 0)) {
 			i = roll(&dice, n);
-			expect(vsw_pool_free(pool, offset[i]));
+			expect(vsw_pool_free(pool, offset[i], 0));
 			offset[i] = offset[--n];
 		} else {
 			offset[n] = vsw_pool_alloc(pool, &slot);
@@ -603,7 +657,7 @@ static void keep_to_quota(struct worker *worker)
 		}
 	}
 	while (n)
-		expect(vsw_pool_free(pool, offset[--n]));
+		expect(vsw_pool_free(pool, offset[--n], 0));
 }
 
 static void who_keeps_to_what_there_is_never_finds_it_full(void)
@@ -634,6 +688,7 @@ static const struct pool_case pool_cases[] = {
 	CASE(end_of_a_former_run_is_not_in_use),
 	CASE(rings_are_not_unmapped),
 	CASE(mapped_buffer_is_known),
+	CASE(owner_reaches_and_leaves_its_own_slots_only),
 	CASE(nothing_is_lost_in_caches),
 	CASE(each_direction_has_a_reserve),
 	CASE(queue_of_128_reads_fits_1_mib),

@@ -19,8 +19,9 @@
 
 /* A record's state: 0 in the low bits if it is free, else direction + 1 */
 #define VSW_STATE_DIR	0x7
+#define VSW_STATE_OWNER	((VSW_OWNERS - 1) * (VSW_STATE_DIR + 1))
 /* Which use this is, so that the state differs from one to the next */
-#define VSW_STATE_USE	0x8
+#define VSW_STATE_USE	(VSW_OWNERS * (VSW_STATE_DIR + 1))
 
 /* Changes on this CPU; only the sum over all CPUs means something. */
 struct vsw_count {
@@ -81,26 +82,33 @@ static inline void vsw_pool_copied(struct vsw_pool *pool,
 		this_cpu_add(pool->count->copied_out, size);
 }
 
+static inline u32 vsw_state_owner(const struct vsw_slot *slot)
+{
+	return slot->owner * (VSW_STATE_DIR + 1);
+}
+
 /* The place is ours; others may only look. */
 static inline void vsw_record_fill(struct vsw_record *record,
 				   const struct vsw_slot *slot)
 {
-	u32 state = (record->state & ~VSW_STATE_DIR) + VSW_STATE_USE;
+	u32 state = (record->state & ~(VSW_STATE_USE - 1)) + VSW_STATE_USE;
 
 	WRITE_ONCE(record->buffer, slot->buffer);
 	WRITE_ONCE(record->size, slot->size);
 	/* Who sees the state sees what it is about, see vsw_record_read(). */
-	smp_store_release(&record->state, state | (slot->dir + 1));
+	smp_store_release(&record->state,
+			  state | vsw_state_owner(slot) | (slot->dir + 1));
 }
 
-/* Returns the state in which the record says what is in @slot, or 0. */
+/* Returns the state in which the record says what is in its owner's @slot, or 0. */
 static inline u32 vsw_record_read(const struct vsw_record *record,
 				  struct vsw_slot *slot)
 {
 	/* Pairs with vsw_record_fill() */
 	u32 state = smp_load_acquire(&record->state);
 
-	if (!(state & VSW_STATE_DIR))
+	if (!(state & VSW_STATE_DIR) ||
+	    (state & VSW_STATE_OWNER) != vsw_state_owner(slot))
 		return 0;
 	slot->buffer = READ_ONCE(record->buffer);
 	slot->size = READ_ONCE(record->size);
@@ -179,7 +187,7 @@ static __always_inline bool vsw_record_retire(struct vsw_pool *pool,
 /*
  * Frees a slot in two steps: after the first nobody else can find or free it,
  * and what it holds can be copied; the second lets others have it. False:
- * @offset is not the start of a slot that is in use, or it is that of a ring.
+ * @offset is not the start of a slot that its owner uses, or it is that of a ring.
  */
 static __always_inline bool vsw_pool_retire(struct vsw_pool *pool,
 					    size_t offset,

@@ -52,6 +52,8 @@ struct vsw_device {
 
 	struct vsw_window window;
 	struct vsw_pool *pool;
+	/* The device's number in the pool */
+	unsigned int owner;
 	bool told_full;
 	bool shows_stats;
 	const struct dma_map_ops dma_ops;
