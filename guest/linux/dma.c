@@ -73,12 +73,13 @@ static void report_full(struct vsw_device *vd, size_t size)
 {
 	if (size > vsw_pool_max_slot(vd->pool))
 		dev_warn_ratelimited(&vd->vdev->dev,
-				     "a buffer of %zu bytes never fits a window of %zu KiB; give the device a larger one (swiotlb-size)\n",
-				     size, vd->window.size >> 10);
+				     "a buffer of %zu bytes never fits a window of %zu KiB; give the device a larger one (%s)\n",
+				     size, vd->window.size >> 10,
+				     vd->source->size_option);
 	else if (!xchg(&vd->told_full, true))
 		dev_info(&vd->vdev->dev,
-			 "the window of %zu KiB is full, so requests wait for others to end; a larger one (swiotlb-size) is faster\n",
-			 vd->window.size >> 10);
+			 "the window of %zu KiB is full, so requests wait for others to end; a larger one (%s) is faster\n",
+			 vd->window.size >> 10, vd->source->size_option);
 }
 
 /*
@@ -203,8 +204,9 @@ void *vsw_alloc(struct device *dev, size_t size, dma_addr_t *addr, gfp_t gfp,
 		trace_vsw_full(vd, size, DMA_NONE);
 		if (!(gfp & __GFP_NOWARN))
 			dev_err(&vd->vdev->dev,
-				"no room for a ring of %zu bytes in a window of %zu KiB; give the device a larger one (swiotlb-size) or fewer queues\n",
-				size, vd->window.size >> 10);
+				"no room for a ring of %zu bytes in a window of %zu KiB; give the device a larger one (%s) or fewer queues\n",
+				size, vd->window.size >> 10,
+				vd->source->size_option);
 		return NULL;
 	}
 	mem = vd->window.mem + offset;
@@ -347,10 +349,10 @@ void vsw_dma_install(struct vsw_device *vd)
 	vd->told_full = false;
 	/* Its own copy, so that the device is found by the table's address */
 	memcpy((void *)&vd->dma_ops, &vsw_ops, sizeof(vsw_ops));
-	vsw_swap_dma_ops(&vd->pdev->dev, &vd->dma_ops, &vd->saved_dma);
+	vsw_swap_dma_ops(vd->parent, &vd->dma_ops, &vd->saved_dma);
 }
 
 void vsw_dma_restore(struct vsw_device *vd)
 {
-	vsw_restore_dma_ops(&vd->pdev->dev, &vd->saved_dma);
+	vsw_restore_dma_ops(vd->parent, &vd->saved_dma);
 }

@@ -19,14 +19,18 @@ static LIST_HEAD(devices);
 static DEFINE_MUTEX(devices_lock);
 static struct dentry *debugfs;
 
-static struct pci_dev *window_owner(struct virtio_device *vdev)
+static const struct vsw_source *const sources[] = { &vsw_bar_source };
+
+static const struct vsw_source *source_of(struct virtio_device *vdev)
 {
 	struct device *parent = vdev->dev.parent;
+	unsigned int i;
 
-	if (!parent || !dev_is_pci(parent) ||
-	    !vsw_window_offered(to_pci_dev(parent)))
-		return NULL;
-	return to_pci_dev(parent);
+	for (i = 0; parent && i < ARRAY_SIZE(sources); i++) {
+		if (sources[i]->offered(parent))
+			return sources[i];
+	}
+	return NULL;
 }
 
 static struct vsw_device *find_device(struct virtio_device *vdev)
@@ -40,35 +44,44 @@ static struct vsw_device *find_device(struct virtio_device *vdev)
 	return NULL;
 }
 
+static int check(struct vsw_device *vd)
+{
+	struct vsw_window *window = &vd->window;
+	u64 features = vsw_device_features(vd->vdev);
+
+	if (window->bus + window->size - 1 > dma_get_mask(vd->parent)) {
+		dev_err(vd->parent, "the window at %pad is out of reach for the device's DMA mask %#llx: a fault of the device\n",
+			&window->bus, dma_get_mask(vd->parent));
+		return -EIO;
+	}
+	if (!(features & BIT_ULL(VIRTIO_F_SWIOTLB)) ||
+	    !(features & BIT_ULL(VIRTIO_F_ACCESS_PLATFORM))) {
+		dev_err(&vd->vdev->dev, "has a window but does not offer feature bits %d and %d: a fault of the device\n",
+			VIRTIO_F_SWIOTLB, VIRTIO_F_ACCESS_PLATFORM);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int attach(struct vsw_device *vd)
 {
-	struct device *dev = &vd->vdev->dev;
-	u64 features;
 	int err;
 
 	/* First: without memory decoding the features are no features. */
-	err = vsw_window_map(vd->pdev, &vd->window);
+	err = vd->source->open(vd);
 	if (err)
 		return err;
-	features = vsw_device_features(vd->vdev);
-	if (!(features & BIT_ULL(VIRTIO_F_SWIOTLB)) ||
-	    !(features & BIT_ULL(VIRTIO_F_ACCESS_PLATFORM))) {
-		dev_err(dev, "has a window but does not offer feature bits %d and %d: a fault of the device\n",
-			VIRTIO_F_SWIOTLB, VIRTIO_F_ACCESS_PLATFORM);
-		vsw_window_unmap(&vd->window);
-		return -EINVAL;
-	}
-	vd->pool = vsw_pool_create(vd->window.size);
-	if (!vd->pool) {
-		vsw_window_unmap(&vd->window);
-		return -ENOMEM;
+	err = check(vd);
+	if (err) {
+		vd->source->close(vd);
+		return err;
 	}
 	vsw_dma_install(vd);
 	vsw_map_install(vd);
 	vsw_config_install(vd);
 	vsw_stats_show(vd);
 	vd->attached = true;
-	dev_info(dev, "DMA goes through the window of %zu MiB at %pap\n",
+	dev_info(&vd->vdev->dev, "DMA goes through the window of %zu MiB at %pap\n",
 		 vd->window.size >> 20, &vd->window.phys);
 	return 0;
 }
@@ -92,18 +105,17 @@ static void detach(struct vsw_device *vd)
 	if (mapped.slots)
 		dev_info(dev, "%lu buffers (%zu bytes) were not unmapped by the driver and are reclaimed\n",
 			 mapped.slots, mapped.bytes);
-	vsw_pool_destroy(vd->pool);
+	vd->source->close(vd);
 	vd->pool = NULL;
-	vsw_window_unmap(&vd->window);
 }
 
 /* Called with the device's lock held, before the driver's probe */
 static void before_probe(struct virtio_device *vdev)
 {
-	struct pci_dev *pdev = window_owner(vdev);
+	const struct vsw_source *source = source_of(vdev);
 	struct vsw_device *vd;
 
-	if (!pdev)
+	if (!source)
 		return;
 
 	mutex_lock(&devices_lock);
@@ -113,7 +125,8 @@ static void before_probe(struct virtio_device *vdev)
 		if (!vd)
 			goto unlock;
 		vd->vdev = vdev;
-		vd->pdev = pdev;
+		vd->parent = vdev->dev.parent;
+		vd->source = source;
 		list_add(&vd->link, &devices);
 	}
 	/*
@@ -190,7 +203,7 @@ static int retry(struct device *dev, void *unused)
 {
 	struct virtio_device *vdev = dev_to_virtio(dev);
 
-	if (!window_owner(vdev))
+	if (!source_of(vdev))
 		return 0;
 
 	device_lock(dev);
@@ -217,7 +230,7 @@ static int state_show(struct seq_file *file, void *unused)
 	mutex_lock(&devices_lock);
 	list_for_each_entry(vd, &devices, link) {
 		seq_printf(file, "%s %s", dev_name(&vd->vdev->dev),
-			   pci_name(vd->pdev));
+			   dev_name(vd->parent));
 		if (!vd->attached) {
 			seq_puts(file, " detached\n");
 			continue;

@@ -77,11 +77,11 @@ static const struct virtio_map_ops map_ops = {
 
 void vsw_map_install(struct vsw_device *vd)
 {
-	vd->vdev->vmap.dma_dev = &vd->pdev->dev;
+	vd->vdev->vmap.dma_dev = vd->parent;
 	vd->vdev->map = &map_ops;
 }
 
-/* virtio_pci sets neither. */
+/* The transports set neither. */
 void vsw_map_restore(struct vsw_device *vd)
 {
 	vd->vdev->map = NULL;

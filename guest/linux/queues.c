@@ -12,7 +12,6 @@
  * A packed ring is accepted only where a full ring of the largest requests is
  * sure to fit the window.
  */
-#include <linux/io.h>
 #include <linux/log2.h>
 #include <linux/minmax.h>
 #include <linux/sizes.h>
@@ -62,15 +61,15 @@ static const struct need *need_of(struct virtio_device *vdev)
 static size_t room(struct vsw_device *vd, unsigned int queues)
 {
 	const struct need *need = need_of(vd->vdev);
-	size_t size = vd->window.size / queues;
+	size_t size = vd->share / queues;
 
 	if (__virtio_test_bit(vd->vdev, VIRTIO_F_RING_PACKED))
 		return size / 2 / need->packed_cost;
 	return min(size / 4 * 3 / need->cost, size / 8 / RING_ENTRY);
 }
 
-static unsigned int limit(struct vsw_device *vd, unsigned int queues,
-			  unsigned int index)
+unsigned int vsw_queue_limit(struct vsw_device *vd, unsigned int queues,
+			     unsigned int index)
 {
 	size_t least = need_of(vd->vdev)->least;
 
@@ -84,54 +83,33 @@ static unsigned int limit(struct vsw_device *vd, unsigned int queues,
 void vsw_queues_negotiate(struct vsw_device *vd)
 {
 	struct virtio_device *vdev = vd->vdev;
-	struct virtio_pci_common_cfg __iomem *cfg;
-	bool fits = false;
+	unsigned int queues;
 
 	if (!__virtio_test_bit(vdev, VIRTIO_F_RING_PACKED))
 		return;
-	cfg = vsw_map_common_cfg(vd->pdev);
-	if (cfg) {
-		unsigned int queues = max(ioread16(&cfg->num_queues), 1);
-
-		fits = __virtio_test_bit(vdev, VIRTIO_RING_F_INDIRECT_DESC) &&
-		       room(vd, queues) >= need_of(vdev)->least;
-		pci_iounmap(vd->pdev, cfg);
-	}
-	if (!fits) {
+	queues = vd->source->count_queues(vd);
+	if (!queues || !__virtio_test_bit(vdev, VIRTIO_RING_F_INDIRECT_DESC) ||
+	    room(vd, queues) < need_of(vdev)->least) {
 		__virtio_clear_bit(vdev, VIRTIO_F_RING_PACKED);
 		dev_info(&vdev->dev,
-			 "split rings in place of packed ones, which take a window larger than %zu KiB (swiotlb-size) and indirect tables\n",
-			 vd->window.size >> 10);
+			 "split rings in place of packed ones, which take a window larger than %zu KiB (%s) and indirect tables\n",
+			 vd->window.size >> 10, vd->source->size_option);
 	}
 }
 
 void vsw_queues_fit(struct vsw_device *vd)
 {
-	struct virtio_pci_common_cfg __iomem *cfg;
-	unsigned int queues, most, size, i;
-	unsigned int shortened = 0;
+	unsigned int queues, shortened;
 
 	/* Else a request takes an entry for each of its segments. */
 	if (!__virtio_test_bit(vd->vdev, VIRTIO_RING_F_INDIRECT_DESC))
 		return;
-	cfg = vsw_map_common_cfg(vd->pdev);
-	if (!cfg)
+	queues = vd->source->count_queues(vd);
+	if (!queues)
 		return;
-
-	queues = ioread16(&cfg->num_queues);
-	for (i = 0; i < queues; i++) {
-		iowrite16(i, &cfg->queue_select);
-		size = ioread16(&cfg->queue_size);
-		most = limit(vd, queues, i);
-		if (size <= most || ioread16(&cfg->queue_enable))
-			continue;
-		iowrite16(most, &cfg->queue_size);
-		if (ioread16(&cfg->queue_size) == most)
-			shortened++;
-	}
+	shortened = vd->source->shorten_queues(vd, queues);
 	if (shortened)
 		dev_info(&vd->vdev->dev,
 			 "%u of %u queues shortened to fit the window of %zu KiB\n",
 			 shortened, queues, vd->window.size >> 10);
-	pci_iounmap(vd->pdev, cfg);
 }

@@ -6,6 +6,8 @@
 #ifndef VIRTIO_SWIOTLB_ROGUE_H
 #define VIRTIO_SWIOTLB_ROGUE_H
 
+#include <linux/pci.h>
+
 #include "virtio_swiotlb.h"
 
 #ifdef CONFIG_VIRTIO_SWIOTLB_ROGUE

@@ -140,26 +140,31 @@ static void at_once(work_fn work, struct worker *worker)
 struct rig {
 	struct vsw_device vd;
 	struct virtio_device vdev;
-	struct pci_dev pdev;
 	struct device *dev;
+	struct device parent;
+	u64 dma_mask;
 };
 
 /* Where no kernel has memory */
 #define FAR	BIT_ULL(50)
+
+/* For what the log says of it */
+static const struct vsw_source rig_source = { .size_option = "selftest" };
 
 static struct rig *rig_new(size_t size)
 {
 	struct rig *rig = array(1, sizeof(*rig));
 	struct vsw_device *vd = &rig->vd;
 
-	rig->dev = &rig->pdev.dev;
+	rig->dev = &rig->parent;
 	rig->dev->init_name = "selftest";
 	rig->vdev.dev.init_name = "selftest";
-	rig->pdev.dma_mask = DMA_BIT_MASK(64);
-	rig->dev->dma_mask = &rig->pdev.dma_mask;
+	rig->dma_mask = DMA_BIT_MASK(64);
+	rig->dev->dma_mask = &rig->dma_mask;
 	rig->dev->coherent_dma_mask = DMA_BIT_MASK(64);
 	vd->vdev = &rig->vdev;
-	vd->pdev = &rig->pdev;
+	vd->parent = rig->dev;
+	vd->source = &rig_source;
 	vd->window.mem = vzalloc(size);
 	expect(vd->window.mem);
 	vd->window.size = size;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What a device's pool has done, for programs: files in the folder
- * virtio_swiotlb of the PCI device, a number in each. They are there as long as
- * the device is attached.
+ * virtio_swiotlb of the device below, a number in each. They are there as long
+ * as the device is attached.
  */
 #include <linux/sysfs.h>
 
@@ -65,13 +65,13 @@ static const struct attribute_group group = {
 /* Without these files all else works. */
 void vsw_stats_show(struct vsw_device *vd)
 {
-	vd->shows_stats = !sysfs_create_group(&vd->pdev->dev.kobj, &group);
+	vd->shows_stats = !sysfs_create_group(&vd->parent->kobj, &group);
 }
 
 /* No reader is left behind. */
 void vsw_stats_hide(struct vsw_device *vd)
 {
 	if (vd->shows_stats)
-		sysfs_remove_group(&vd->pdev->dev.kobj, &group);
+		sysfs_remove_group(&vd->parent->kobj, &group);
 	vd->shows_stats = false;
 }

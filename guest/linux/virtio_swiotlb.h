@@ -2,8 +2,9 @@
 /*
  * Concepts
  *
- * window      Memory on a virtio PCI device itself: all that the device can
- *             reach. Capability 10 of the device says where it is.
+ * window      All the memory that a device can reach: a BAR of its own.
+ * source      Where a window comes from: capability 10 of a virtio PCI device
+ *             (window.c).
  * pool        Hands out the window's memory in slots. What it knows about them
  *             is kept in the guest's own memory, never in the window.
  * slot        A piece of the window that holds a ring, or the copy of one
@@ -14,18 +15,16 @@
  *             that driver has let go. Attached, its DMA goes through the window
  *             and its driver accepts feature bit 27.
  *
- * The stock virtio_pci goes on owning the PCI device, its queues, interrupts
- * and resets.
+ * The stock transport, virtio_pci, goes on owning the device below, its queues,
+ * interrupts and resets.
  */
 #ifndef VIRTIO_SWIOTLB_H
 #define VIRTIO_SWIOTLB_H
 
 #include <linux/dma-map-ops.h>
-#include <linux/pci.h>
 #include <linux/sizes.h>
 #include <linux/virtio.h>
 #include <linux/virtio_config.h>
-#include <linux/virtio_pci.h>
 #include <linux/workqueue.h>
 
 #include "compat.h"
@@ -44,16 +43,43 @@ struct vsw_window {
 	size_t size;
 };
 
+struct vsw_device;
+
+struct vsw_source {
+	/* What the user makes larger if the window is too small, for the log */
+	const char *size_option;
+
+	/* Does @parent, the device below a virtio device, have a window? */
+	bool (*offered)(struct device *parent);
+	/*
+	 * Finds the window and its pool and sets what goes with them in @vd;
+	 * undone by close(). Calls of both do not overlap with others.
+	 */
+	int (*open)(struct vsw_device *vd);
+	void (*close)(struct vsw_device *vd);
+	/* 0: nobody knows. */
+	unsigned int (*count_queues)(struct vsw_device *vd);
+	/* Keeps to vsw_queue_limit(). Returns how many are shorter now. */
+	unsigned int (*shorten_queues)(struct vsw_device *vd,
+				       unsigned int queues);
+};
+
 struct vsw_device {
 	struct list_head link;
 	struct virtio_device *vdev;
-	struct pci_dev *pdev;
+	/* What the DMA API knows the virtio device by */
+	struct device *parent;
+	const struct vsw_source *source;
 	bool attached;
 
+	/* From here on set by the source, see there */
 	struct vsw_window window;
 	struct vsw_pool *pool;
 	/* The device's number in the pool */
 	unsigned int owner;
+	/* Bytes of the window that the device can count on */
+	size_t share;
+
 	bool told_full;
 	bool shows_stats;
 	const struct dma_map_ops dma_ops;
@@ -66,10 +92,7 @@ struct vsw_device {
 };
 
 /* window.c */
-bool vsw_window_offered(struct pci_dev *pdev);
-int vsw_window_map(struct pci_dev *pdev, struct vsw_window *window);
-void vsw_window_unmap(struct vsw_window *window);
-struct virtio_pci_common_cfg __iomem *vsw_map_common_cfg(struct pci_dev *pdev);
+extern const struct vsw_source vsw_bar_source;
 
 /* dma.c */
 void vsw_dma_install(struct vsw_device *vd);
@@ -105,6 +128,8 @@ void vsw_stats_show(struct vsw_device *vd);
 void vsw_stats_hide(struct vsw_device *vd);
 
 /* queues.c */
+unsigned int vsw_queue_limit(struct vsw_device *vd, unsigned int queues,
+			     unsigned int index);
 void vsw_queues_negotiate(struct vsw_device *vd);
 void vsw_queues_fit(struct vsw_device *vd);
 

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* From PCI capabilities to what they point at: above all, the window. */
+/*
+ * A BAR of a virtio PCI device as its window: from PCI capabilities to what they
+ * point at.
+ */
 #include <linux/io.h>
 #include <linux/ioport.h>
 #include <linux/kernel.h>
+#include <linux/pci.h>
+#include <linux/virtio_pci.h>
 
 #include "capability.h"
 #include "rogue.h"
@@ -21,11 +26,13 @@ static void read_config(struct pci_dev *pdev, u8 *config)
 	vsw_rogue_config(pdev, config);
 }
 
-bool vsw_window_offered(struct pci_dev *pdev)
+static bool offered(struct device *parent)
 {
 	u8 config[VSW_CONFIG_SIZE];
 
-	read_config(pdev, config);
+	if (!dev_is_pci(parent))
+		return false;
+	read_config(to_pci_dev(parent), config);
 	return vsw_capability_exists(config);
 }
 
@@ -59,7 +66,7 @@ static int find_window(struct pci_dev *pdev, struct vsw_range *range)
 	return 0;
 }
 
-int vsw_window_map(struct pci_dev *pdev, struct vsw_window *window)
+static int map_window(struct pci_dev *pdev, struct vsw_window *window)
 {
 	struct device *dev = &pdev->dev;
 	struct pci_bus_region region;
@@ -86,12 +93,6 @@ int vsw_window_map(struct pci_dev *pdev, struct vsw_window *window)
 	window->phys = bar->start + range.offset;
 	window->bus = region.start + range.offset;
 	window->size = size;
-	if (window->bus + size - 1 > dma_get_mask(dev)) {
-		dev_err(dev, "the window at %pad is out of reach for the device's DMA mask %#llx: a fault of the device\n",
-			&window->bus, dma_get_mask(dev));
-		return -EIO;
-	}
-
 	if (!request_mem_region(window->phys, size, KBUILD_MODNAME)) {
 		dev_err(dev, "the window at %pap is in use by another driver: see /proc/iomem\n",
 			&window->phys);
@@ -110,14 +111,37 @@ int vsw_window_map(struct pci_dev *pdev, struct vsw_window *window)
 	return 0;
 }
 
-void vsw_window_unmap(struct vsw_window *window)
+static void unmap_window(struct vsw_window *window)
 {
 	memunmap(window->mem);
 	release_mem_region(window->phys, window->size);
 }
 
+static int open_bar(struct vsw_device *vd)
+{
+	int err;
+
+	err = map_window(to_pci_dev(vd->parent), &vd->window);
+	if (err)
+		return err;
+	vd->pool = vsw_pool_create(vd->window.size);
+	if (!vd->pool) {
+		unmap_window(&vd->window);
+		return -ENOMEM;
+	}
+	vd->owner = 0;
+	vd->share = vd->window.size;
+	return 0;
+}
+
+static void close_bar(struct vsw_device *vd)
+{
+	vsw_pool_destroy(vd->pool);
+	unmap_window(&vd->window);
+}
+
 /* A mapping besides virtio_pci's own, to be undone by pci_iounmap() */
-struct virtio_pci_common_cfg __iomem *vsw_map_common_cfg(struct pci_dev *pdev)
+static struct virtio_pci_common_cfg __iomem *map_common_cfg(struct pci_dev *pdev)
 {
 	const size_t size = sizeof(struct virtio_pci_common_cfg);
 	u8 config[VSW_CONFIG_SIZE];
@@ -131,3 +155,48 @@ struct virtio_pci_common_cfg __iomem *vsw_map_common_cfg(struct pci_dev *pdev)
 		return NULL;
 	return pci_iomap_range(pdev, range.bar, range.offset, size);
 }
+
+static unsigned int count_queues(struct vsw_device *vd)
+{
+	struct pci_dev *pdev = to_pci_dev(vd->parent);
+	struct virtio_pci_common_cfg __iomem *cfg = map_common_cfg(pdev);
+	unsigned int queues;
+
+	if (!cfg)
+		return 0;
+	queues = ioread16(&cfg->num_queues);
+	pci_iounmap(pdev, cfg);
+	return queues;
+}
+
+static unsigned int shorten_queues(struct vsw_device *vd, unsigned int queues)
+{
+	struct pci_dev *pdev = to_pci_dev(vd->parent);
+	struct virtio_pci_common_cfg __iomem *cfg = map_common_cfg(pdev);
+	unsigned int most, size, i;
+	unsigned int shortened = 0;
+
+	if (!cfg)
+		return 0;
+	for (i = 0; i < queues; i++) {
+		iowrite16(i, &cfg->queue_select);
+		size = ioread16(&cfg->queue_size);
+		most = vsw_queue_limit(vd, queues, i);
+		if (size <= most || ioread16(&cfg->queue_enable))
+			continue;
+		iowrite16(most, &cfg->queue_size);
+		if (ioread16(&cfg->queue_size) == most)
+			shortened++;
+	}
+	pci_iounmap(pdev, cfg);
+	return shortened;
+}
+
+const struct vsw_source vsw_bar_source = {
+	.size_option		= "swiotlb-size",
+	.offered		= offered,
+	.open			= open_bar,
+	.close			= close_bar,
+	.count_queues		= count_queues,
+	.shorten_queues		= shorten_queues,
+};
