@@ -51,6 +51,9 @@ static inline dma_addr_t vsw_map_op(struct device *dev, struct page *page,
 #define unmap_phys	unmap_page
 #endif
 
+/* Such a kernel gives pools of the devicetree to their devices itself. */
+#define VSW_KERNEL_HAS_POOLS	IS_ENABLED(CONFIG_DMA_RESTRICTED_POOL)
+
 /* Not for a window: registers of other devices, and what must not be copied */
 #ifndef DMA_ATTR_MMIO
 #define DMA_ATTR_MMIO	0

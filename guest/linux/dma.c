@@ -195,6 +195,8 @@ void *vsw_alloc(struct device *dev, size_t size, dma_addr_t *addr, gfp_t gfp,
 	size_t offset;
 	void *mem;
 
+	if (size > vd->longest_ring)
+		return NULL;
 	mem = vsw_rogue_alloc(vd, size, addr, gfp);
 	if (mem)
 		return mem;

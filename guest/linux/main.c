@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The module: which devices are attached, and when. */
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
@@ -19,7 +20,7 @@ static LIST_HEAD(devices);
 static DEFINE_MUTEX(devices_lock);
 static struct dentry *debugfs;
 
-static const struct vsw_source *const sources[] = { &vsw_bar_source };
+static const struct vsw_source *const sources[] = { &vsw_bar_source, &vsw_region_source };
 
 static const struct vsw_source *source_of(struct virtio_device *vdev)
 {
@@ -196,6 +197,25 @@ static int notify(struct notifier_block *nb, unsigned long event, void *data)
 static struct notifier_block notifier = { .notifier_call = notify };
 
 /*
+ * Locks a device that no driver uses. A driver that went without the window
+ * may wait for its first request for ever, with the lock held.
+ */
+static bool lock_unused(struct device *dev)
+{
+	struct virtio_device *vdev = dev_to_virtio(dev);
+
+	while (!device_trylock(dev)) {
+		if (vdev->config->get_status(vdev) & VIRTIO_CONFIG_S_DRIVER_OK)
+			return false;
+		msleep(20);
+	}
+	if (!dev->driver)
+		return true;
+	device_unlock(dev);
+	return false;
+}
+
+/*
  * Devices that insisted on their window before this module was there were
  * refused. Let their drivers try again.
  */
@@ -206,11 +226,9 @@ static int retry(struct device *dev, void *unused)
 	if (!source_of(vdev))
 		return 0;
 
-	device_lock(dev);
-	if (dev->driver) {
+	if (!lock_unused(dev)) {
 		if (!__virtio_test_bit(vdev, VIRTIO_F_SWIOTLB))
 			dev_info(dev, "in use without its window already; unbind its driver and bind it again to change that\n");
-		device_unlock(dev);
 		return 0;
 	}
 	vdev->config->reset(vdev);
@@ -289,6 +307,6 @@ static void __exit vsw_exit(void)
 module_init(vsw_init);
 module_exit(vsw_exit);
 
-MODULE_DESCRIPTION("DMA of virtio devices through a window on the device");
+MODULE_DESCRIPTION("DMA of virtio devices through a window");
 MODULE_VERSION("0.1.0");
 MODULE_LICENSE("GPL");

@@ -87,6 +87,12 @@ void vsw_queues_negotiate(struct vsw_device *vd)
 
 	if (!__virtio_test_bit(vdev, VIRTIO_F_RING_PACKED))
 		return;
+	if (!vd->source->shortens_packed) {
+		__virtio_clear_bit(vdev, VIRTIO_F_RING_PACKED);
+		dev_info(&vdev->dev,
+			 "split rings in place of packed ones, whose length this transport cannot change\n");
+		return;
+	}
 	queues = vd->source->count_queues(vd);
 	if (!queues || !__virtio_test_bit(vdev, VIRTIO_RING_F_INDIRECT_DESC) ||
 	    room(vd, queues) < need_of(vdev)->least) {

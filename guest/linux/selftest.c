@@ -165,6 +165,7 @@ static struct rig *rig_new(size_t size)
 	vd->vdev = &rig->vdev;
 	vd->parent = rig->dev;
 	vd->source = &rig_source;
+	vd->longest_ring = SIZE_MAX;
 	vd->window.mem = vzalloc(size);
 	expect(vd->window.mem);
 	vd->window.size = size;

@@ -2,9 +2,11 @@
 /*
  * Concepts
  *
- * window      All the memory that a device can reach: a BAR of its own.
+ * window      All the memory that a device can reach: a BAR of its own, or a
+ *             range of the guest's memory that devices share.
  * source      Where a window comes from: capability 10 of a virtio PCI device
- *             (window.c).
+ *             (window.c), or the devicetree's node of a virtio-mmio device
+ *             (region.c).
  * pool        Hands out the window's memory in slots. What it knows about them
  *             is kept in the guest's own memory, never in the window.
  * slot        A piece of the window that holds a ring, or the copy of one
@@ -15,8 +17,8 @@
  *             that driver has let go. Attached, its DMA goes through the window
  *             and its driver accepts feature bit 27.
  *
- * The stock transport, virtio_pci, goes on owning the device below, its queues,
- * interrupts and resets.
+ * The stock transport, virtio_pci or virtio_mmio, goes on owning the device
+ * below, its queues, interrupts and resets.
  */
 #ifndef VIRTIO_SWIOTLB_H
 #define VIRTIO_SWIOTLB_H
@@ -48,6 +50,8 @@ struct vsw_device;
 struct vsw_source {
 	/* What the user makes larger if the window is too small, for the log */
 	const char *size_option;
+	/* Can it change how long a packed ring is? */
+	bool shortens_packed;
 
 	/* Does @parent, the device below a virtio device, have a window? */
 	bool (*offered)(struct device *parent);
@@ -79,6 +83,10 @@ struct vsw_device {
 	unsigned int owner;
 	/* Bytes of the window that the device can count on */
 	size_t share;
+	/* Bytes of a ring; a longer one is refused, and made shorter */
+	size_t longest_ring;
+	/* Of a window that is shared */
+	struct vsw_region *region;
 
 	bool told_full;
 	bool shows_stats;
@@ -91,8 +99,8 @@ struct vsw_device {
 	bool needs_reset;
 };
 
-/* window.c */
-extern const struct vsw_source vsw_bar_source;
+/* window.c, region.c */
+extern const struct vsw_source vsw_bar_source, vsw_region_source;
 
 /* dma.c */
 void vsw_dma_install(struct vsw_device *vd);

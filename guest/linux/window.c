@@ -131,6 +131,7 @@ static int open_bar(struct vsw_device *vd)
 	}
 	vd->owner = 0;
 	vd->share = vd->window.size;
+	vd->longest_ring = SIZE_MAX;
 	return 0;
 }
 
@@ -194,6 +195,7 @@ static unsigned int shorten_queues(struct vsw_device *vd, unsigned int queues)
 
 const struct vsw_source vsw_bar_source = {
 	.size_option		= "swiotlb-size",
+	.shortens_packed	= true,
 	.offered		= offered,
 	.open			= open_bar,
 	.close			= close_bar,
