@@ -10,7 +10,7 @@ PLACES = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' KVER='$(KVER)'
 .DEFAULT_GOAL = all
 .PHONY: all bench bench-guest bench-scale demo check install uninstall deb docs \
 	clean distclean help qemu guest debug-guest stock check-static \
-	check-semantic-patches
+	check-semantic-patches check-thorough
 
 # A failed configure leaves no config.status; run it again then.
 $(BUILD)/config.status:
@@ -37,6 +37,9 @@ check: all
 
 check-%: all
 	@scripts/check $(BUILD) --suite $*
+
+check-thorough: all
+	@scripts/check $(BUILD) --suite thorough --suite guest-arm64
 
 # These read the sources only.
 check-static check-semantic-patches: check-%: $(BUILD)/config.status
@@ -82,8 +85,9 @@ help:
 	@echo 'make check-SUITE  run one suite: unit qtest guest devices vhost-user mmio'
 	@echo '                  libvirt libvirt-native migration hotplug tools packages'
 	@echo '                  fuzz unmodified semantic-patches bench bench-ir scale'
-	@echo '                  static docs, or thorough with the long loops that are in'
-	@echo '                  no other'
+	@echo '                  static docs; or guest-arm64, which takes long, and'
+	@echo '                  thorough with that and the long loops that are in no'
+	@echo '                  other'
 	@echo 'make bench        measure what a window costs, or gains; options go into'
 	@echo '                  BENCH_FLAGS, such as BENCH_FLAGS=--quick'
 	@echo 'make bench-scale  measure what many and large windows cost; options go'

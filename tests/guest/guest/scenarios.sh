@@ -79,11 +79,14 @@ load_all()
 	done
 }
 
-# virtio BDF: the name of the virtio device of a PCI device.
+# In what follows, BDF is the name of a PCI device, or that of a virtio-mmio
+# transport, such as a003e00.virtio_mmio.
+
+# virtio BDF: the name of the virtio device there.
 virtio()
 {
 	local path
-	for path in "/sys/bus/pci/devices/$1"/virtio*; do
+	for path in /sys/bus/*/devices/"$1"/virtio[0-9]*; do
 		[ -d "$path" ] && basename "$path" && return
 	done
 	return 1
@@ -175,14 +178,14 @@ drained()
 # numbers BDF: what our driver counts, as NAME VALUE.
 numbers()
 {
-	(cd "/sys/bus/pci/devices/$1/virtio_swiotlb" && grep -H . ./* |
+	(cd /sys/bus/*/devices/"$1"/virtio_swiotlb && grep -H . ./* |
 		sed 's|^./\(.*\):|\1 |')
 }
 
 # number_is BDF NAME VALUE
 number_is()
 {
-	[ "$(cat "/sys/bus/pci/devices/$1/virtio_swiotlb/$2")" = "$3" ]
+	[ "$(cat /sys/bus/*/devices/"$1/virtio_swiotlb/$2")" = "$3" ]
 }
 
 # was_full BDF: its window, at least once
@@ -257,8 +260,8 @@ window()
 block_of()
 {
 	local path
-	for path in "/sys/bus/pci/devices/$1"/virtio*/block/* \
-		    "/sys/bus/pci/devices/$1"/virtio*/host*/target*/*/block/*; do
+	for path in /sys/bus/*/devices/"$1"/virtio*/block/* \
+		    /sys/bus/*/devices/"$1"/virtio*/host*/target*/*/block/*; do
 		[ -d "$path" ] && basename "$path" && return
 	done
 	return 1
@@ -352,7 +355,7 @@ post()
 # has_interface BDF, has_port NAME: each looks anew what there is.
 has_interface()
 {
-	ls -d "/sys/bus/pci/devices/$1"/virtio*/net/*
+	ls -d /sys/bus/*/devices/"$1"/virtio*/net/*
 }
 
 has_port()
@@ -382,7 +385,7 @@ net()
 {
 	local iface
 	await 20 has_interface "$1"
-	iface=$(basename "/sys/bus/pci/devices/$1"/virtio*/net/*)
+	iface=$(basename /sys/bus/*/devices/"$1"/virtio*/net/*)
 	[ -d "/sys/class/net/$iface" ]
 	result net_interface_appears $? "$iface" || return
 	transfer "$iface" "$2" "$3" "$4" "${5:-10.0.2}"

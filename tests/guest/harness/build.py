@@ -5,8 +5,8 @@ import os
 import re
 from pathlib import Path
 
-# Firmware that -kernel needs on x86.
-BIOS = ('bios-256k.bin', 'linuxboot_dma.bin', 'kvmvapic.bin')
+from . import arch
+
 FIRMWARE_PATH = ('/usr/share/seabios', '/usr/share/qemu',
                  '/usr/lib/ipxe/qemu')
 
@@ -32,6 +32,7 @@ class Kernel:
     def __init__(self, root, version, modules):
         self.root = root
         self.version = version
+        self.arch = arch.of(version)
         self.image = root / 'boot' / f'vmlinuz-{version}'
         self.modules = modules
 
@@ -44,35 +45,44 @@ class Build:
         self.scratch = self.folder / 'guest-tests'
         self.scratch.mkdir(parents=True, exist_ok=True)
 
-    def qemu(self):
-        path = Path(os.environ.get(
-            'QEMU_BINARY', self.folder / 'qemu' / 'qemu-system-x86_64'))
+    def qemu(self, guest=arch.AMD64):
+        path = self.folder / 'qemu' / f'qemu-system-{guest.qemu}'
+        if guest is arch.AMD64:
+            path = Path(os.environ.get('QEMU_BINARY', path))
         if not path.exists():
             raise BuildError(f'no {path}: run make first')
         return path
 
-    def firmware(self):
-        """The -L folders that hold the files of BIOS."""
+    def firmware(self, guest=arch.AMD64):
+        """The -L folders that hold the files of firmware."""
         given = os.environ.get('QEMU_FIRMWARE', '')
         path = [Path(p) for p in given.split(':') if p]
         path += [self.folder / 'qemu' / 'pc-bios' / 'optionrom']
         path += [Path(p) for p in FIRMWARE_PATH]
-        missing = [name for name in BIOS
+        missing = [name for name in guest.bios
                    if not any((p / name).exists() for p in path)]
         if missing:
             raise BuildError(f"no {', '.join(missing)}: install the packages "
                              'seabios and qemu-system-data')
-        return [p for p in path if any((p / n).exists() for n in BIOS)]
+        return [p for p in path if any((p / n).exists() for n in guest.bios)]
+
+    def busybox(self, guest):
+        """Its path, None for this system's own."""
+        if guest is arch.AMD64:
+            return None
+        return self.folder / 'kernels' / guest.name / 'busybox'
 
     def headers(self):
         """The headers of each kernel that our driver is built for, a folder."""
         return [Path(known.read_text().strip()) for known in
                 sorted((self.folder / 'kernels').glob('*.headers'))]
 
-    def kernels(self):
-        """Every unpacked kernel, by version."""
+    def kernels(self, name=''):
+        """Every unpacked kernel, by version; those of an architecture's name
+        are in a folder of their own.
+        """
         found = {}
-        for folder in sorted((self.folder / 'kernels').glob('*')):
+        for folder in sorted((self.folder / 'kernels' / name).glob('*')):
             if folder.suffix != '.new':
                 for kernel in self.kernels_in(folder):
                     found.setdefault(kernel.version, kernel)
@@ -87,10 +97,13 @@ class Build:
                     yield Kernel(folder, version, modules)
 
     def kernel(self, series):
-        """The kernel of a series such as 6.1, 'newest', or 'debug'."""
+        """The kernel of a series: 6.1 or 6.1:arm64, 'newest', or 'debug'."""
         if series == 'debug':
             return self.debug()
-        found = self.kernels()
+        series, _, name = series.partition(':')
+        found = self.kernels(name)
+        if not found and name:
+            raise NoSuchKernel(f'no {name} kernel here')
         if not found:
             raise BuildError(f'no kernel in {self.folder}/kernels: '
                              'run make first')

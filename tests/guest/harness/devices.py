@@ -51,6 +51,8 @@ def window_options(size, packed=False):
     options = f'packed={"on" if packed else "off"}'
     if size is None:
         return f'iommu_platform=on,disable-legacy=on,{options}'
+    if size == 'pool':
+        return options
     if size == 'file':
         return f'swiotlb=on,{options}'
     return f'swiotlb=on,swiotlb-size={size},{options}'
@@ -71,12 +73,15 @@ class Fleet:
     """One device of each kind, each with its work.
 
     window  its size; `file` for files that the host can look into; None for
-            ordinary devices without
+            ordinary devices without; `pool` for virtio-mmio, where the machine
+            has one
     ports   each device has a root port of its own, and so is PCI Express
     """
 
     def __init__(self, folder, window, packed=False, queues=1, disk_mib=64,
                  net_mib=16, raw_mib=16, share_mib=8, ports=False):
+        pci = window != 'pool'
+        bus = 'pci' if pci else 'device'
         self.folder = folder
         self.window = window
         self.packed = packed
@@ -94,21 +99,23 @@ class Fleet:
         self.rng_blocks = 256
         self.ports = ports
         self.devices = [
-            Device('disk', 'virtio-blk-pci',
-                   f'drive=disk-image,num-queues={queues},iothread=disk-thread',
+            Device('disk', f'virtio-blk-{bus}',
+                   f'drive=disk-image,num-queues={queues}'
+                   f'{",iothread=disk-thread" if pci else ""}',
                    ['virtio_blk', 'ext4', 'crc32c_generic'],
                    ['-object', 'iothread,id=disk-thread',
                     *host.drive('disk', self.ext4.path)], 'ext4'),
-            Device('net', 'virtio-net-pci', 'netdev=user,romfile=',
+            Device('net', f'virtio-net-{bus}',
+                   f'netdev=user{",romfile=" if pci else ""}',
                    ['virtio_net'], ['-netdev', 'user,id=user']),
-            Device('rng', 'virtio-rng-pci', 'rng=source', ['virtio_rng'],
+            Device('rng', f'virtio-rng-{bus}', 'rng=source', ['virtio_rng'],
                    ['-object', 'rng-random,id=source,'
                     f'filename={self.entropy.path}']),
-            Device('serial', 'virtio-serial-pci', '', ['virtio_console']),
-            Device('scsi', 'virtio-scsi-pci', f'num_queues={queues}',
+            Device('serial', f'virtio-serial-{bus}', '', ['virtio_console']),
+            Device('scsi', f'virtio-scsi-{bus}', f'num_queues={queues}',
                    ['virtio_scsi', 'sd_mod'],
                    host.drive('scsi', self.raw.path), 'raw'),
-            Device('p9', 'virtio-9p-pci', 'fsdev=share,mount_tag=share',
+            Device('p9', f'virtio-9p-{bus}', 'fsdev=share,mount_tag=share',
                    ['9p', '9pnet_virtio'],
                    ['-fsdev', 'local,id=share,security_model=none,'
                     f'path={self.share.path}'])]
@@ -172,7 +179,7 @@ class Fleet:
         """`rejected`: how often, by device; None: never."""
         for device in self.devices:
             name = device.qdev_id
-            tap.equal(machine.property(name, 'swiotlb-rejected'),
+            tap.equal(machine.rejected(name),
                       rejected[name] if rejected else 0,
                       f'{what}: {name} had nothing more to reject')
 

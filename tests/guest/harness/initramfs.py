@@ -32,13 +32,15 @@ class More:
 
     name     of this collection
     modules  of the kernel, by name
+    usual    what most guests have of them
     tools    programs of this system; the libraries they need come along
     files    {path in the guest: path here}
     """
 
-    def __init__(self, name='', modules=(), tools=(), files=None):
+    def __init__(self, name='', modules=(), tools=(), files=None,
+                 usual=MODULES):
         self.name = name
-        self.modules = tuple(modules)
+        self.modules = (*usual, *modules)
         self.files = dict(files or {})
         for name in tools:
             program = Path(tool(name)).resolve()
@@ -143,7 +145,7 @@ def make(build, kernel, drivers, more=None):
     `drivers` maps a folder below lib/mod ('' or 'rogue') to a module file.
     """
     more = more or More()
-    busybox = Path(tool('busybox'))
+    busybox = build.busybox(kernel.arch) or Path(tool('busybox'))
     scripts = sorted(p for p in GUEST.iterdir() if p.is_file())
     inputs = [busybox, Path(__file__), *scripts, *drivers.values(),
               *more.files.values()]
@@ -178,7 +180,7 @@ def make(build, kernel, drivers, more=None):
     cpio.add_tree(more.files, FOLDERS)
 
     needed = []
-    for name in dict.fromkeys((*MODULES, *more.modules)):
+    for name in dict.fromkeys(more.modules):
         order = tree.order(name)
         cpio.add(f'lib/mod/{name}.order', 0o100644,
                  ''.join(f'{n}\n' for n in order).encode())

@@ -68,23 +68,17 @@ class Channel:
         self.here.setblocking(False)
 
 
-def accelerator():
-    """TCG unless the user says otherwise."""
-    accel = os.environ.get('ACCEL', 'tcg')
-    # With other models Linux copies by rep movsb, byte by byte under TCG.
-    return ['-accel', accel, '-cpu', 'host' if accel == 'kvm' else 'qemu64']
-
-
 def boot(build, kernel, initramfs, append='', loglevel=6):
     """QEMU's arguments to boot a kernel."""
     args = []
-    for folder in build.firmware():
+    for folder in build.firmware(kernel.arch):
         args += ['-L', str(folder)]
     # A busy host makes the kernel's check of its timer fail under TCG, what it
     # measures of the CPU wrong, and its clocks fast: what it takes for a stall
     # is none.
-    line = ('console=ttyS0 panic=-1 no_timer_check lpj=4000000 '
-            'watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120 '
+    line = (f'console={kernel.arch.console} panic=-1 {kernel.arch.line} '
+            'lpj=4000000 watchdog_thresh=60 '
+            'rcupdate.rcu_cpu_stall_timeout=120 '
             f'loglevel={loglevel} {append}').strip()
     return args + ['-kernel', str(kernel.image), '-initrd', str(initramfs),
                    '-append', line]
@@ -290,6 +284,10 @@ class Qemu:
         return self.qmp('qom-get', path=f'/machine/peripheral/{qdev_id}',
                         property=name)
 
+    def rejected(self, qdev_id):
+        """How many accesses of a device were refused."""
+        return self.property(qdev_id, 'swiotlb-rejected')
+
     def memory(self, address, size):
         """Guest memory, as the host finds it."""
         path = self.log.with_suffix('.memory')
@@ -315,12 +313,15 @@ class Machine(Qemu):
                  cpus=1, append='', reboot=False, boots=True, incoming=(),
                  **options):
         self.boots = boots and not incoming
-        args = ['-m', memory, '-smp', str(cpus), *accelerator(),
+        args = ['-m', memory, '-smp', str(cpus),
+                *kernel.arch.accelerator(),
                 '-serial', 'chardev:console', '-serial', 'chardev:command',
                 *([] if reboot else ['-no-reboot']),
                 *boot(build, kernel, initramfs, append), *args]
         super().__init__(build, build.scratch / kernel.version, args,
-                         **{'name': 'guest', 'incoming': incoming, **options})
+                         **{'name': 'guest', 'incoming': incoming,
+                            'machine': kernel.arch.machine,
+                            'qemu': build.qemu(kernel.arch), **options})
 
     def meet(self):
         super().meet()
