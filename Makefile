@@ -38,7 +38,7 @@ check: all
 check-%: all
 	@scripts/check $(BUILD) --suite $*
 
-check-thorough: all
+check-thorough: all debug-guest
 	@scripts/check $(BUILD) --suite thorough --suite guest-arm64
 
 # These read the sources only.
