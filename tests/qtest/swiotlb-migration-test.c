@@ -10,8 +10,7 @@
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
 #include "qobject/qdict.h"
-#include "swiotlb-blk.h"
-#include "swiotlb-stream.h"
+#include "swiotlb-blk-stream.h"
 #include "standard-headers/linux/virtio_config.h"
 
 #define ELSEWHERE       0xe8000000ull
@@ -86,50 +85,14 @@ static void test_goes_on_though_target_had_it_elsewhere(const void *opaque)
     migrate_idle(opaque, true);
 }
 
-/*
- * The driver's part is in the window before the migration starts: what is
- * written to it later comes from the device alone.
- */
 static void test_device_writes_meanwhile_arrive(const void *opaque)
 {
     const BlkVariant *c = opaque;
     SwiotlbRig *source = swiotlb_rig_new(c->device, c->extra);
     SwiotlbTarget *target = swiotlb_target_new(c->device, WINDOW, c->extra);
     SwiotlbQueue *vq = blk_variant_go(source, c);
-    BlkRequest req[SWIOTLB_RING_NUM / BLK_SEGMENTS];
-    int stream;
 
-    for (int i = 0; i < ARRAY_SIZE(req); i++) {
-        blk_request_init_at(&req[i], false, i, RIG_TABLE + i * 0x4000);
-        blk_request_fill(source, &req[i]);
-        swiotlb_queue_add(vq, req[i].seg, BLK_SEGMENTS);
-    }
-    swiotlb_stream_set_bandwidth(source, 2 * MiB);
-    stream = swiotlb_stream_start(source);
-    swiotlb_stream_send_all_once(source);
-    swiotlb_queue_kick(vq);
-    for (int i = 0; i < ARRAY_SIZE(req); i++) {
-        swiotlb_queue_wait(vq);
-    }
-    g_assert_true(swiotlb_stream_active(source));
-    swiotlb_stream_set_bandwidth(source, 1 * GiB);
-    swiotlb_stream_finish(source);
-
-    swiotlb_target_assert_loads(target, stream);
-    swiotlb_target_follow(target, vq, source);
-    swiotlb_target_assert_same_window(target, source);
-    for (int i = 0; i < ARRAY_SIZE(req); i++) {
-        uint8_t data[BLK_SECTOR];
-
-        qtest_memread(target->rig->qts, req[i].seg[BLK_DATA].addr, data,
-                      sizeof(data));
-        g_assert_cmpmem(data, sizeof(data), source->disk + i * BLK_SECTOR,
-                        BLK_SECTOR);
-    }
-    swiotlb_target_run(target);
-    blk_assert_works(target->rig, vq);
-
-    close(stream);
+    blk_assert_writes_arrive(source, target, vq, 2 * MiB);
     swiotlb_queue_free(vq);
     swiotlb_target_free(target);
     swiotlb_rig_free(source);
@@ -289,29 +252,15 @@ static void test_request_under_way(const void *opaque)
     SwiotlbRig *source = swiotlb_rig_new(device, slow);
     SwiotlbTarget *first = swiotlb_target_new(device, WINDOW, slow);
     SwiotlbTarget *second = swiotlb_target_new(device, WINDOW, c->extra);
-    uint64_t rejected;
     SwiotlbQueue *vq;
     BlkRequest req;
-    int stream[2];
 
     swiotlb_rig_negotiate(source, c->features);
     vq = swiotlb_rig_queue(source, 0);
     swiotlb_rig_driver_ok(source);
     blk_request_init(&req, true, 5);
     blk_fly(source, vq, &req, flight->disturb);
-    rejected = swiotlb_rig_rejected(source);
-
-    /* Twice: the second knows only what the first was told. */
-    stream[0] = swiotlb_stream_save(source);
-    swiotlb_target_assert_loads(first, stream[0]);
-    swiotlb_target_take_over(first, source);
-    stream[1] = swiotlb_stream_save(first->rig);
-    swiotlb_target_assert_loads(second, stream[1]);
-    swiotlb_target_follow(second, vq, source);
-    g_assert_cmpuint(swiotlb_rig_rejected(second->rig), ==, rejected);
-
-    swiotlb_target_run(second);
-    blk_request_assert_on_disk(second->rig, &req);
+    blk_assert_flight_arrives(source, first, second, vq, &req);
     if (flight->disturb) {
         g_assert_cmphex(swiotlb_driver_status(second->rig->drv) &
                         VIRTIO_CONFIG_S_NEEDS_RESET, !=, 0);
@@ -325,8 +274,6 @@ static void test_request_under_way(const void *opaque)
         swiotlb_queue_free(vq);
     }
 
-    close(stream[0]);
-    close(stream[1]);
     swiotlb_target_free(second);
     swiotlb_target_free(first);
     swiotlb_rig_free(source);
@@ -517,15 +464,7 @@ static void test_cpr_transfer_needs_shared_memory(void)
     swiotlb_rig_free(rig);
 }
 
-typedef struct Damage {
-    const char *name;
-    const char *section;
-    off_t offset;
-    const char *bytes;
-    const char *words[3];
-} Damage;
-
-static const Damage damages[] = {
+static const BlkDamage damages[] = {
     {
         .name = "other_bar",
         .section = "swiotlb",
@@ -555,16 +494,10 @@ static const Damage damages[] = {
 
 static void test_damaged_section(const void *opaque)
 {
-    const Damage *d = opaque;
     SwiotlbRig *source = swiotlb_rig_new(BLK_DEVICE, BLK_DRIVE);
     SwiotlbTarget *target = swiotlb_target_new(BLK_DEVICE, WINDOW, BLK_DRIVE);
-    int stream = swiotlb_stream_save(source);
-    off_t at = swiotlb_stream_section(source, stream, d->section) + d->offset;
 
-    g_assert_cmpint(pwrite(stream, d->bytes, 1, at), ==, 1);
-    swiotlb_target_assert_refuses(target, stream, d->words);
-
-    close(stream);
+    blk_assert_damage_refused(source, target, opaque);
     swiotlb_target_free(target);
     swiotlb_rig_free(source);
 }

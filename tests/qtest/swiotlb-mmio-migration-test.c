@@ -8,8 +8,7 @@
 #include <glib/gstdio.h>
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
-#include "swiotlb-blk.h"
-#include "swiotlb-stream.h"
+#include "swiotlb-blk-stream.h"
 #include "standard-headers/linux/virtio_config.h"
 
 #define WAIT_US         (60 * G_USEC_PER_SEC)
@@ -116,54 +115,18 @@ static void test_goes_on(const void *opaque)
     swiotlb_rig_free(source);
 }
 
-/* What the device alone writes, after all was sent once, is sent again. */
 static void test_device_writes_meanwhile_arrive(const void *opaque)
 {
     SwiotlbRig *source = swiotlb_rig_new_mmio(DEVICE, BLK_DRIVE);
     SwiotlbTarget *target = swiotlb_target_new_mmio(DEVICE, BLK_DRIVE);
     SwiotlbQueue *vq = go(source, opaque);
-    BlkRequest req[SWIOTLB_RING_NUM / BLK_SEGMENTS];
-    int stream;
 
-    for (int i = 0; i < ARRAY_SIZE(req); i++) {
-        blk_request_init_at(&req[i], false, i,
-                            swiotlb_rig_in_window(source, RIG_TABLE) +
-                            i * 0x4000);
-        blk_request_fill(source, &req[i]);
-        swiotlb_queue_add(vq, req[i].seg, BLK_SEGMENTS);
-    }
-    swiotlb_stream_set_bandwidth(source, 4 * MiB);
-    stream = swiotlb_stream_start(source);
-    swiotlb_stream_send_all_once(source);
-    swiotlb_queue_kick(vq);
-    for (int i = 0; i < ARRAY_SIZE(req); i++) {
-        swiotlb_queue_wait(vq);
-    }
-    g_assert_true(swiotlb_stream_active(source));
-    swiotlb_stream_set_bandwidth(source, 1 * GiB);
-    swiotlb_stream_finish(source);
-
-    swiotlb_target_assert_loads(target, stream);
-    swiotlb_target_follow(target, vq, source);
-    swiotlb_target_assert_same_window(target, source);
-    for (int i = 0; i < ARRAY_SIZE(req); i++) {
-        uint8_t data[BLK_SECTOR];
-
-        qtest_memread(target->rig->qts, req[i].seg[BLK_DATA].addr, data,
-                      sizeof(data));
-        g_assert_cmpmem(data, sizeof(data), source->disk + i * BLK_SECTOR,
-                        BLK_SECTOR);
-    }
-    swiotlb_target_run(target);
-    blk_assert_works(target->rig, vq);
-
-    close(stream);
+    blk_assert_writes_arrive(source, target, vq, 4 * MiB);
     swiotlb_queue_free(vq);
     swiotlb_target_free(target);
     swiotlb_rig_free(source);
 }
 
-/* Twice: the second knows only what the first was told. */
 static void test_request_under_way(const void *opaque)
 {
     SwiotlbRig *source = swiotlb_rig_new_mmio(STOPPING, BLK_SLOW_DRIVE);
@@ -171,26 +134,14 @@ static void test_request_under_way(const void *opaque)
     SwiotlbTarget *second = swiotlb_target_new_mmio(STOPPING, BLK_DRIVE);
     SwiotlbQueue *vq = start(source, opaque);
     BlkRequest req;
-    int stream[2];
 
     init_request(source, &req, true, 5);
     blk_fly(source, vq, &req, NULL);
-
-    stream[0] = swiotlb_stream_save(source);
-    swiotlb_target_assert_loads(first, stream[0]);
-    swiotlb_target_take_over(first, source);
-    stream[1] = swiotlb_stream_save(first->rig);
-    swiotlb_target_assert_loads(second, stream[1]);
-    swiotlb_target_follow(second, vq, source);
-    g_assert_cmpuint(swiotlb_rig_rejected(second->rig), ==, 0);
-
-    swiotlb_target_run(second);
-    blk_request_assert_on_disk(second->rig, &req);
+    g_assert_cmpuint(swiotlb_rig_rejected(source), ==, 0);
+    blk_assert_flight_arrives(source, first, second, vq, &req);
     g_assert_cmpint(swiotlb_queue_wait(vq), ==, 1);
     blk_assert_works(second->rig, vq);
 
-    close(stream[0]);
-    close(stream[1]);
     swiotlb_queue_free(vq);
     swiotlb_target_free(second);
     swiotlb_target_free(first);
@@ -339,16 +290,8 @@ static void test_mismatch(const void *opaque)
     swiotlb_rig_free(source);
 }
 
-typedef struct Damage {
-    const char *name;
-    const char *section;
-    off_t offset;
-    const char *bytes;
-    const char *words[3];
-} Damage;
-
 /* Also what two machines could differ in, byte by byte */
-static const Damage damages[] = {
+static const BlkDamage damages[] = {
     {
         .name = "pool_of_other_size",
         .section = "swiotlb-pool",
@@ -392,16 +335,10 @@ static const Damage damages[] = {
 
 static void test_damaged_section(const void *opaque)
 {
-    const Damage *d = opaque;
     SwiotlbRig *source = swiotlb_rig_new_mmio(DEVICE, BLK_DRIVE);
     SwiotlbTarget *target = swiotlb_target_new_mmio(DEVICE, BLK_DRIVE);
-    int stream = swiotlb_stream_save(source);
-    off_t at = swiotlb_stream_section(source, stream, d->section) + d->offset;
 
-    g_assert_cmpint(pwrite(stream, d->bytes, 1, at), ==, 1);
-    swiotlb_target_assert_refuses(target, stream, d->words);
-
-    close(stream);
+    blk_assert_damage_refused(source, target, opaque);
     swiotlb_target_free(target);
     swiotlb_rig_free(source);
 }

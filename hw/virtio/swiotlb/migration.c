@@ -55,7 +55,7 @@ static bool swiotlb_required_equal(const char *name, const SwiotlbSetup *ours,
 }
 
 static bool swiotlb_bar_equal(const char *name, const SwiotlbSetup *ours,
-                                const SwiotlbSetup *theirs, Error **errp)
+                              const SwiotlbSetup *theirs, Error **errp)
 {
     if (ours->memdev != theirs->memdev) {
         error_setg(errp, "swiotlb: %s: only %s has swiotlb-memdev; set it on "
