@@ -252,39 +252,39 @@ void vsw_pool_reclaim(struct vsw_pool *pool, unsigned int owner,
 	rcu_read_unlock();
 }
 
-static void add_slots(long *slots, long *used, const long *in_class)
+/* Nothing is counted when slots come and go: that would cost every buffer. */
+static bool count_slot(const struct vsw_record *record, size_t offset,
+		       void *data)
 {
-	unsigned int class;
-	long n;
+	struct vsw_pool_stats *stats = data;
+	struct vsw_slot slot = { .owner = vsw_record_owner(record) };
 
-	for (class = 0; class <= VSW_CLASSES; class++) {
-		n = READ_ONCE(in_class[class]);
-		*slots += n;
-		if (class < VSW_CLASSES)
-			*used += n * (long)vsw_class_bytes(class);
-	}
+	if (!vsw_record_read(record, &slot))
+		return false;
+	if (slot.dir == DMA_NONE)
+		stats->rings++;
+	else
+		stats->mapped++;
+	stats->used_bytes += vsw_class_bytes(vsw_class(slot.size));
+	return false;
 }
 
 void vsw_pool_stats(struct vsw_pool *pool, struct vsw_pool_stats *stats)
 {
-	long rings = 0, mapped = 0, used = 0;
 	unsigned int i;
 	int cpu;
 
 	*stats = (struct vsw_pool_stats) {};
+	rcu_read_lock();
+	any_record(pool, count_slot, stats);
+	rcu_read_unlock();
+
 	for_each_possible_cpu(cpu) {
 		struct vsw_count *part = per_cpu_ptr(pool->count, cpu);
 
-		add_slots(&rings, &used, part->rings);
-		add_slots(&mapped, &used, part->mapped);
-		used += READ_ONCE(part->blocks) * (long)VSW_BLOCK;
 		stats->copied_in += READ_ONCE(part->copied_in);
 		stats->copied_out += READ_ONCE(part->copied_out);
 	}
-	/* Below zero: what was counted in between. */
-	stats->rings = max(rings, 0L);
-	stats->mapped = max(mapped, 0L);
-	stats->used_bytes = max(used, 0L);
 
 	for (i = 0; i < VSW_AREAS; i++) {
 		struct vsw_area *area = &pool->area[i];

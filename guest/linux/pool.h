@@ -69,6 +69,7 @@ bool vsw_pool_free(struct vsw_pool *pool, size_t offset, unsigned int owner);
 void vsw_pool_reclaim(struct vsw_pool *pool, unsigned int owner,
 		      struct vsw_left *rings, struct vsw_left *mapped);
 
+/* Looks at every block that is taken. */
 void vsw_pool_stats(struct vsw_pool *pool, struct vsw_pool_stats *stats);
 
 /* The bytes that no slot can be larger than */

@@ -23,12 +23,8 @@
 /* Which use this is, so that the state differs from one to the next */
 #define VSW_STATE_USE	(VSW_OWNERS * (VSW_STATE_DIR + 1))
 
-/* Changes on this CPU; only the sum over all CPUs means something. */
+/* On this CPU; only the sum over all CPUs means something. */
 struct vsw_count {
-	/* Slots in use by class, the last for all that are longer */
-	long rings[VSW_CLASSES + 1], mapped[VSW_CLASSES + 1];
-	/* Blocks of those that are longer */
-	long blocks;
 	u64 copied_in, copied_out;
 };
 
@@ -57,21 +53,6 @@ static inline enum vsw_area_id vsw_area_of(const struct vsw_pool *pool,
 	return block < pool->area[VSW_SEND].start ? VSW_SHARED : VSW_SEND;
 }
 
-static inline void vsw_count_slot(struct vsw_pool *pool,
-				  const struct vsw_slot *slot, size_t class,
-				  long n)
-{
-	if (unlikely(class >= VSW_CLASSES)) {
-		this_cpu_add(pool->count->blocks,
-			     n * (long)DIV_ROUND_UP(slot->size, VSW_BLOCK));
-		class = VSW_CLASSES;
-	}
-	if (unlikely(slot->dir == DMA_NONE))
-		this_cpu_add(pool->count->rings[class], n);
-	else
-		this_cpu_add(pool->count->mapped[class], n);
-}
-
 /* Counts what was copied, to the device or from it. */
 static inline void vsw_pool_copied(struct vsw_pool *pool,
 				   enum dma_data_direction dir, size_t size)
@@ -85,6 +66,13 @@ static inline void vsw_pool_copied(struct vsw_pool *pool,
 static inline u32 vsw_state_owner(const struct vsw_slot *slot)
 {
 	return slot->owner * (VSW_STATE_DIR + 1);
+}
+
+/* Whose it is, if it is in use */
+static inline unsigned int vsw_record_owner(const struct vsw_record *record)
+{
+	return (READ_ONCE(record->state) & VSW_STATE_OWNER) /
+	       (VSW_STATE_DIR + 1);
 }
 
 /* The place is ours; others may only look. */
@@ -140,7 +128,6 @@ static __always_inline size_t vsw_pool_alloc(struct vsw_pool *pool,
 	}
 	offset = (size_t)place << VSW_UNIT_SHIFT;
 	vsw_record_fill(vsw_record_at(pool->block, offset, &at), slot);
-	vsw_count_slot(pool, slot, class, 1);
 	return offset;
 }
 
@@ -204,7 +191,6 @@ static __always_inline void vsw_pool_release(struct vsw_pool *pool,
 	u32 place = offset >> VSW_UNIT_SHIFT;
 	enum vsw_area_id id = vsw_area_of(pool, place);
 
-	vsw_count_slot(pool, slot, class, -1);
 	if (likely(class < VSW_CLASSES))
 		vsw_cache_give(&pool->cache, id, class, place);
 	else
