@@ -19,32 +19,40 @@
 #include "trace.h"
 #include "virtio_swiotlb.h"
 
-#define SMALL_COPY	64
+#define SMALL_COPY	128
 
 static bool scrub;
 module_param(scrub, bool, 0644);
 MODULE_PARM_DESC(scrub, "clear the window's memory when a request is done with it (off)");
 
+static __always_inline void copy_word(u8 *to, const u8 *from)
+{
+	put_unaligned(get_unaligned((const u64 *)from), (u64 *)to);
+}
+
 /*
  * String instructions take longer to start than a request's header, status or
- * indirect table takes to copy.
+ * indirect table, or the headers of a packet, take to copy.
  */
 static __always_inline void copy(void *to, const void *from, size_t size)
 {
-	const u8 *byte = from;
+	const u8 *byte = from, *last_word;
 	u8 *place = to;
 
 	if (size > SMALL_COPY) {
 		memcpy(to, from, size);
 		return;
 	}
-	for (; size >= sizeof(u64); size -= sizeof(u64)) {
-		put_unaligned(get_unaligned((const u64 *)byte), (u64 *)place);
-		byte += sizeof(u64);
-		place += sizeof(u64);
+	if (size < sizeof(u64)) {
+		while (size--)
+			WRITE_ONCE(*place++, *byte++);
+		return;
 	}
-	while (size--)
-		WRITE_ONCE(*place++, *byte++);
+	last_word = from + size - sizeof(u64);
+	for (; byte < last_word; byte += sizeof(u64), place += sizeof(u64))
+		copy_word(place, byte);
+	/* It may begin inside the one before. */
+	copy_word(to + size - sizeof(u64), last_word);
 }
 
 static __always_inline void copy_in(struct vsw_device *vd, size_t offset,
@@ -89,8 +97,9 @@ static void report_full(struct vsw_device *vd, size_t size)
  */
 static bool is_repeated(struct vsw_device *vd, const struct vsw_slot *slot)
 {
-	return vd->vdev->id.device == VIRTIO_ID_CRYPTO &&
-	       slot->dir == DMA_FROM_DEVICE && vsw_pool_holds(vd->pool, slot);
+	return slot->dir == DMA_FROM_DEVICE &&
+	       vd->vdev->id.device == VIRTIO_ID_CRYPTO &&
+	       vsw_pool_holds(vd->pool, slot);
 }
 
 dma_addr_t vsw_map_phys(struct device *dev, phys_addr_t buffer, size_t size,
