@@ -28,7 +28,8 @@
 
 #define TEST_CPUS	num_online_cpus()
 #define TEST_THREADS	4
-/* Larger ones take long under emulation. */
+/* More of it takes long under emulation. */
+#define TEST_ROUNDS	2000
 #define LARGE_WINDOW	SZ_4M
 
 struct worker;
@@ -568,7 +569,7 @@ static void full_window_refuses_and_keeps_a_reserve(void)
 
 /* Tasks and interrupts of all CPUs, at the same time */
 #define STORM_SIZE	300
-#define STORM_ROUNDS	2000
+#define STORM_ROUNDS	1000
 
 static struct {
 	struct rig *rig;

@@ -8,6 +8,7 @@
  *	on_cpu(n)		the caller goes on there, modulo TEST_CPUS
  *	at_once(work, worker)	runs @work in TEST_THREADS threads
  *	settle()		what RCU frees may be freed now
+ *	TEST_ROUNDS		how often each thread takes and gives
  *	LARGE_WINDOW		the size of the largest window to be filled
  */
 #ifndef VIRTIO_SWIOTLB_SELFTEST_POOL_H
@@ -498,8 +499,6 @@ static void queue_of_128_reads_fits_1_mib(void)
 
 /* Threads */
 
-#define ROUNDS	10000
-
 static void free_all(struct worker *worker)
 {
 	struct vsw_pool *pool = worker->window->pool;
@@ -587,7 +586,7 @@ static void map_and_unmap(struct worker *worker)
 
 	for (i = 0; i < HELD; i++)
 		offset[i] = VSW_NO_SLOT;
-	for (round = 0; round < ROUNDS; round++) {
+	for (round = 0; round < TEST_ROUNDS; round++) {
 		i = roll(&dice, HELD);
 		if (roll(&dice, 4) == 0)
 			on_cpu(roll(&dice, TEST_CPUS));
@@ -619,7 +618,7 @@ static void threads_share_a_window(size_t size)
 		worker[i] = (struct worker) { .window = window, .number = i };
 	at_once(map_and_unmap, worker);
 	for (i = 0; i < TEST_THREADS; i++)
-		expect(worker[i].mine > ROUNDS / 4);
+		expect(worker[i].mine > TEST_ROUNDS / 4);
 	expect_empty(window);
 	window_free(window);
 }
@@ -646,7 +645,7 @@ static void keep_to_quota(struct worker *worker)
 	size_t offset[QUOTA];
 
 	on_cpu(worker->number);
-	for (round = 0; round < 3 * ROUNDS; round++) {
+	for (round = 0; round < 3 * TEST_ROUNDS; round++) {
 		if (n == QUOTA || (n && roll(&dice, 5) == 0)) {
 			i = roll(&dice, n);
 			expect(vsw_pool_free(pool, offset[i], 0));

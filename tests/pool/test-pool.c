@@ -10,6 +10,7 @@
 
 #define TEST_CPUS KERNEL_CPUS
 #define TEST_THREADS 4
+#define TEST_ROUNDS 10000
 #define LARGE_WINDOW SZ_64M
 #define expect(condition) g_assert_true(condition)
 #define expect_is(got, want) g_assert_cmpuint(got, ==, want)

@@ -370,6 +370,22 @@ SwiotlbRig *swiotlb_rig_new(const char *device, const char *extra)
     return rig;
 }
 
+/* libqtest looks for QEMU's end ten times a second only; many tests wait. */
+static void quit(QTestState *qts)
+{
+    pid_t pid = qtest_pid(qts);
+    siginfo_t info = {};
+
+    g_assert_cmpint(pid, >, 0);
+    g_assert_cmpint(kill(pid, SIGTERM), ==, 0);
+    for (int i = 0; i < 1000 && !info.si_pid; i++) {
+        g_usleep(1000);
+        g_assert_cmpint(waitid(P_PID, pid, &info,
+                               WEXITED | WNOHANG | WNOWAIT), ==, 0);
+    }
+    qtest_quit(qts);
+}
+
 void swiotlb_rig_free(SwiotlbRig *rig)
 {
     swiotlb_driver_free(rig->drv);
@@ -377,7 +393,7 @@ void swiotlb_rig_free(SwiotlbRig *rig)
     if (rig->bus) {
         qpci_free_pc(rig->bus);
     }
-    qtest_quit(rig->qts);
+    quit(rig->qts);
     munmap(rig->ram, rig->ram_size);
     munmap(rig->disk, RIG_DISK_SIZE);
     munmap(rig->neighbour, RIG_NEIGHBOUR_SIZE);
