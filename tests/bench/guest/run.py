@@ -35,7 +35,7 @@ class Effort:
         self.busy = busy
 
 
-FULL = Effort(variants.USUAL, 3, 12, mib=64, net_rounds=7, requests=16000,
+FULL = Effort(variants.USUAL, 3, 12, mib=64, net_rounds=12, requests=16000,
               windows=WINDOWS, busy=40000)
 QUICK = Effort(variants.USUAL, 1, 12, mib=32, net_rounds=4, requests=4000)
 SMOKE = Effort(variants.SMOKE, 1, 1, disks=loads.DISKS[:1],
