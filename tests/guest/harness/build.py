@@ -99,7 +99,7 @@ class Build:
     def kernel(self, series):
         """The kernel of a series: 6.1 or 6.1:arm64, 'newest', or 'debug'."""
         if series == 'debug':
-            return self.debug()
+            return self.test_kernel(series)
         series, _, name = series.partition(':')
         found = self.kernels(name)
         if not found and name:
@@ -133,12 +133,12 @@ class Build:
                                f'{RELEASED} and has a driver')
         return max(newer, key=lambda kernel: numbers(kernel.version))
 
-    def debug(self):
-        """The one that watches itself."""
-        for kernel in self.kernels_in(self.folder / 'debug-kernel'):
+    def test_kernel(self, name):
+        """One that no distribution has, see scripts/test-kernel."""
+        folder = self.folder / f'{name}-kernel'
+        for kernel in self.kernels_in(folder):
             return kernel
-        raise NoSuchKernel(f'no kernel in {self.folder}/debug-kernel: run '
-                           'make debug-guest first')
+        raise NoSuchKernel(f'no kernel in {folder}: see scripts/test-kernel')
 
     def any_kernel(self):
         for kernel in self.with_driver():
