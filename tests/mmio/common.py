@@ -19,12 +19,12 @@ MODERN = ('-global', 'virtio-mmio.force-legacy=false')
 USED = ('-global', 'virtio-mmio.swiotlb-pool=pool0')
 
 
-def run(build, program, *args):
-    """Exit status and messages of a QEMU that is asked to end at once."""
+def run(build, program, *args, said='quit\n'):
+    """Exit status and messages of a QEMU whose user says this to its monitor."""
     command = [os.path.join(build, 'qemu', program), '-nodefaults',
                '-display', 'none', '-accel', 'qtest', '-monitor', 'stdio',
                *args]
-    result = subprocess.run(command, input='quit\n', text=True, timeout=60,
+    result = subprocess.run(command, input=said, text=True, timeout=60,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                             check=False)
     return result.returncode, ''.join(

@@ -48,6 +48,18 @@ static int describe_transport(Object *obj, void *fdt)
     return 0;
 }
 
+/* What Linux does for a device that has no node of its own */
+static void describe_host_bridge(void *fdt, VirtioDMAPool *pool)
+{
+    g_auto(GStrv) nodes = qemu_fdt_node_path(fdt, NULL,
+                                             "pci-host-ecam-generic",
+                                             &error_fatal);
+
+    for (char **path = nodes; *path; path++) {
+        qemu_fdt_setprop_cell(fdt, *path, "memory-region", pool->phandle);
+    }
+}
+
 void swiotlb_describe_pools(void *fdt)
 {
     VirtioDMAPool *pool;
@@ -61,6 +73,9 @@ void swiotlb_describe_pools(void *fdt)
     qemu_fdt_setprop(fdt, PARENT, "ranges", NULL, 0);
     QSIMPLEQ_FOREACH(pool, &swiotlb_pools, next) {
         describe_pool(fdt, pool);
+        if (pool->pci) {
+            describe_host_bridge(fdt, pool);
+        }
     }
     object_child_foreach_recursive(object_get_root(), describe_transport, fdt);
 }

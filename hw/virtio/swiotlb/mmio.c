@@ -91,14 +91,9 @@ static void swiotlb_mmio_machine_done(Notifier *notifier, void *data)
 static bool swiotlb_mmio_init_migration(SwiotlbMMIO *swiotlb, DeviceState *dev,
                                         Error **errp)
 {
-    SwiotlbSetup setup = {
-        .size = swiotlb->pool->size,
-        .base = swiotlb->pool->base,
-        .required = swiotlb->required,
-        .memdev = swiotlb->pool->memdev_id,
-    };
+    SwiotlbSetup setup = { .required = swiotlb->required };
 
-    pstrcpy(setup.pool, sizeof(setup.pool), swiotlb_pool_id(swiotlb->pool));
+    swiotlb_pool_setup(swiotlb->pool, &setup);
     return swiotlb_migration_init(&swiotlb->device, dev, &setup, errp);
 }
 

@@ -1,7 +1,8 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The window of a virtio-pci device: properties, BAR, capability, feature bits
+ * The window of a virtio-pci device: properties, BAR or pool, capability, feature
+ * bits
  */
 
 #include "qemu/osdep.h"
@@ -14,6 +15,7 @@
 #include "hw/pci/pci_bus.h"
 #include "hw/virtio/virtio-pci.h"
 #include "hw/virtio/swiotlb.h"
+#include "hw/virtio/swiotlb/pool.h"
 #include "trace.h"
 
 /* Config space bytes of a PCI capability that follows the PCI header */
@@ -64,6 +66,15 @@ const PropertyInfo swiotlb_prop_bar = {
     .get = swiotlb_get_bar,
 };
 
+/* How the user asked for a window, NULL if not */
+static const char *swiotlb_pci_asked(const SwiotlbPCI *swiotlb)
+{
+    if (swiotlb->enabled) {
+        return "swiotlb=on";
+    }
+    return swiotlb->pool_id && *swiotlb->pool_id ? "swiotlb-pool" : NULL;
+}
+
 static bool swiotlb_pci_check_type(VirtIOPCIProxy *proxy, Error **errp)
 {
     Object *vdev = object_resolve_path_component(OBJECT(proxy),
@@ -72,7 +83,8 @@ static bool swiotlb_pci_check_type(VirtIOPCIProxy *proxy, Error **errp)
     const char *refused = vdev ? swiotlb_refused_type(vdev, &instead) : NULL;
 
     if (refused) {
-        error_setg(errp, "swiotlb=on does not work with %s: %s; %s",
+        error_setg(errp, "%s does not work with %s: %s; %s",
+                   swiotlb_pci_asked(&proxy->swiotlb),
                    object_get_typename(OBJECT(proxy)), refused, instead);
     }
     return !refused;
@@ -86,8 +98,8 @@ static bool swiotlb_pci_check_properties(VirtIOPCIProxy *proxy, Error **errp)
     const char *refused = vdev ? swiotlb_refused_property(vdev, &name) : NULL;
 
     if (refused) {
-        error_setg(errp, "swiotlb=on does not work with %s: %s; drop %s",
-                   name, refused, name);
+        error_setg(errp, "%s does not work with %s: %s; drop %s",
+                   swiotlb_pci_asked(&proxy->swiotlb), name, refused, name);
     }
     return !refused;
 }
@@ -157,28 +169,53 @@ static bool swiotlb_pci_is_shared(SwiotlbPCI *swiotlb)
            memory_region_get_fd(host_memory_backend_get_memory(memdev)) >= 0;
 }
 
+static bool swiotlb_pci_check_modern(VirtIOPCIProxy *proxy, Error **errp)
+{
+    const char *asked = swiotlb_pci_asked(&proxy->swiotlb);
+
+    if (!virtio_pci_modern(proxy)) {
+        error_setg(errp, "%s needs a modern device; drop disable-modern=on",
+                   asked);
+        return false;
+    }
+    if (virtio_pci_legacy(proxy)) {
+        error_setg(errp, "%s needs a device without legacy interface; drop "
+                   "disable-legacy=off, or use the generic or "
+                   "non-transitional device type", asked);
+        return false;
+    }
+    return true;
+}
+
+static bool swiotlb_pci_find_pool(VirtIOPCIProxy *proxy, Error **errp)
+{
+    SwiotlbPCI *swiotlb = &proxy->swiotlb;
+
+    if (swiotlb->enabled) {
+        error_setg(errp, "swiotlb=on and swiotlb-pool exclude each other: a "
+                   "window is a BAR or a pool; drop one of them");
+        return false;
+    }
+    swiotlb->pool = swiotlb_pool_find(swiotlb->pool_id, errp);
+    return swiotlb->pool && swiotlb_pool_use_on_pci(swiotlb->pool, errp);
+}
+
 bool swiotlb_pci_check(VirtIOPCIProxy *proxy, Error **errp)
 {
     SwiotlbPCI *swiotlb = &proxy->swiotlb;
 
     swiotlb->bar = -1;
-    if (!swiotlb->enabled) {
+    if (!swiotlb_pci_asked(swiotlb)) {
         return true;
     }
     if (!swiotlb_pci_check_type(proxy, errp) ||
         !swiotlb_pci_check_properties(proxy, errp) ||
-        !swiotlb_pci_check_memory(swiotlb, errp)) {
+        !swiotlb_pci_check_modern(proxy, errp)) {
         return false;
     }
-    if (!virtio_pci_modern(proxy)) {
-        error_setg(errp, "swiotlb=on needs a modern device; drop "
-                   "disable-modern=on");
-        return false;
-    }
-    if (virtio_pci_legacy(proxy)) {
-        error_setg(errp, "swiotlb=on needs a device without legacy interface; "
-                   "drop disable-legacy=off, or use the generic or "
-                   "non-transitional device type");
+    if (!(swiotlb->pool_id && *swiotlb->pool_id ?
+          swiotlb_pci_find_pool(proxy, errp) :
+          swiotlb_pci_check_memory(swiotlb, errp))) {
         return false;
     }
     virtio_pci_force_virtio_1(proxy);
@@ -338,6 +375,26 @@ static void swiotlb_pci_add_capability(VirtIOPCIProxy *proxy, uint64_t size)
            sizeof(cap) - PCI_CAP_FLAGS);
 }
 
+/* Where the window is now */
+static uint64_t swiotlb_pci_base(VirtIOPCIProxy *proxy)
+{
+    SwiotlbPCI *swiotlb = &proxy->swiotlb;
+
+    if (!(pci_get_word(proxy->pci_dev.config + PCI_COMMAND) &
+          PCI_COMMAND_MASTER)) {
+        return SWIOTLB_CLOSED;
+    }
+    if (swiotlb->pool) {
+        return swiotlb->pool->base;
+    }
+    /*
+     * The address of a BAR that is being moved is stale between the two
+     * commits of pci_update_mappings(), so ask the region first.
+     */
+    return memory_region_is_mapped(&swiotlb->bar_mr) ?
+           proxy->pci_dev.io_regions[swiotlb->bar].addr : SWIOTLB_CLOSED;
+}
+
 /*
  * Called for each change of any address space, before the commit callback of
  * VirtIODevice::listener, which looks at the rings again.
@@ -347,17 +404,8 @@ static void swiotlb_pci_commit(MemoryListener *listener)
     SwiotlbPCI *swiotlb = container_of(listener, SwiotlbPCI, listener);
     VirtIOPCIProxy *proxy = container_of(swiotlb, VirtIOPCIProxy, swiotlb);
     SwiotlbDevice *device = &swiotlb->device;
-    uint64_t base = SWIOTLB_CLOSED;
+    uint64_t base = swiotlb_pci_base(proxy);
 
-    /*
-     * The address of a BAR that is being moved is stale between the two
-     * commits of pci_update_mappings(), so ask the region first.
-     */
-    if (memory_region_is_mapped(&swiotlb->bar_mr) &&
-        pci_get_word(proxy->pci_dev.config + PCI_COMMAND) &
-        PCI_COMMAND_MASTER) {
-        base = proxy->pci_dev.io_regions[swiotlb->bar].addr;
-    }
     if (!swiotlb_window_move(&device->window, base)) {
         return;
     }
@@ -459,6 +507,7 @@ static bool swiotlb_pci_check_back_end(VirtIOPCIProxy *proxy,
     return true;
 }
 
+/* A pool's RAM travels by itself. */
 static bool swiotlb_pci_init_migration(SwiotlbPCI *swiotlb, DeviceState *dev,
                                        Error **errp)
 {
@@ -469,45 +518,93 @@ static bool swiotlb_pci_init_migration(SwiotlbPCI *swiotlb, DeviceState *dev,
         .memdev = swiotlb->memdev,
     };
 
-    return swiotlb_migration_add_ram(swiotlb->device.ram, "swiotlb", dev,
-                                     errp) &&
-           swiotlb_migration_init(&swiotlb->device, dev, &setup, errp);
+    if (swiotlb->pool) {
+        swiotlb_pool_setup(swiotlb->pool, &setup);
+    } else if (!swiotlb_migration_add_ram(swiotlb->device.ram, "swiotlb", dev,
+                                          errp)) {
+        return false;
+    }
+    return swiotlb_migration_init(&swiotlb->device, dev, &setup, errp);
+}
+
+static void swiotlb_pci_init_bar(VirtIOPCIProxy *proxy, MemoryRegion *ram)
+{
+    SwiotlbPCI *swiotlb = &proxy->swiotlb;
+    uint64_t size = memory_region_size(ram);
+
+    memory_region_init_alias(&swiotlb->bar_mr, OBJECT(proxy), "swiotlb-bar",
+                             ram, 0, size);
+    pci_register_bar(&proxy->pci_dev, swiotlb->bar,
+                     PCI_BASE_ADDRESS_SPACE_MEMORY |
+                     PCI_BASE_ADDRESS_MEM_PREFETCH |
+                     PCI_BASE_ADDRESS_MEM_TYPE_64, &swiotlb->bar_mr);
+    swiotlb_pci_add_capability(proxy, size);
+    swiotlb_pci_check_room(proxy, size);
+}
+
+static bool swiotlb_pci_check_pool(VirtIOPCIProxy *proxy,
+                                   VhostBackendType back_end, Error **errp)
+{
+    /* A guest that uses an IOMMU looks for no pool. */
+    if (pci_device_iommu_address_space(&proxy->pci_dev) !=
+        &address_space_memory) {
+        error_setg(errp, "swiotlb-pool does not work behind an IOMMU; use "
+                   "swiotlb=on");
+        return false;
+    }
+    if (back_end) {
+        error_setg(errp, "swiotlb-pool does not work with the back end of %s, "
+                   "which is not in QEMU; use swiotlb=on",
+                   object_get_typename(OBJECT(proxy)));
+        return false;
+    }
+    return true;
+}
+
+/* What the window can be made of, once it is known that it can be */
+static MemoryRegion *swiotlb_pci_prepare(VirtIOPCIProxy *proxy,
+                                         VhostBackendType back_end,
+                                         Error **errp)
+{
+    SwiotlbPCI *swiotlb = &proxy->swiotlb;
+
+    if (swiotlb->pool) {
+        return swiotlb_pci_check_pool(proxy, back_end, errp) ?
+               swiotlb_pool_ram(swiotlb->pool) : NULL;
+    }
+    if ((back_end && !swiotlb_pci_check_back_end(proxy, back_end, errp)) ||
+        !swiotlb_pci_choose_bar(proxy, errp) ||
+        !swiotlb_pci_check_config_space(proxy, errp)) {
+        return NULL;
+    }
+    return swiotlb_pci_get_ram(proxy, errp);
 }
 
 bool swiotlb_pci_plug(VirtIOPCIProxy *proxy, Error **errp)
 {
     SwiotlbPCI *swiotlb = &proxy->swiotlb;
     VirtIODevice *vdev = virtio_bus_get_device(&proxy->bus);
+    SwiotlbDeclined declined = swiotlb->required ? SWIOTLB_DECLINED_REFUSED :
+                               swiotlb->pool ? SWIOTLB_DECLINED_CONFINED :
+                                               SWIOTLB_DECLINED_ORDINARY;
     MemoryRegion *ram;
     VhostBackendType back_end;
 
-    if (!swiotlb->enabled) {
+    if (!swiotlb_pci_asked(swiotlb)) {
         return true;
     }
     back_end = swiotlb_vhost_type(vdev);
-    if ((back_end && !swiotlb_pci_check_back_end(proxy, back_end, errp)) ||
-        !swiotlb_pci_choose_bar(proxy, errp) ||
-        !swiotlb_pci_check_config_space(proxy, errp)) {
-        return false;
-    }
-    ram = swiotlb_pci_get_ram(proxy, errp);
+    ram = swiotlb_pci_prepare(proxy, back_end, errp);
     if (!ram) {
         return false;
     }
 
     swiotlb_device_init(&swiotlb->device, vdev, DEVICE(proxy), OBJECT(proxy),
-                        ram, pci_get_address_space(&proxy->pci_dev),
-                        swiotlb->required ? SWIOTLB_DECLINED_REFUSED :
-                                            SWIOTLB_DECLINED_ORDINARY,
+                        ram, pci_get_address_space(&proxy->pci_dev), declined,
                         back_end);
-    memory_region_init_alias(&swiotlb->bar_mr, OBJECT(proxy), "swiotlb-bar",
-                             ram, 0, memory_region_size(ram));
-    pci_register_bar(&proxy->pci_dev, swiotlb->bar,
-                     PCI_BASE_ADDRESS_SPACE_MEMORY |
-                     PCI_BASE_ADDRESS_MEM_PREFETCH |
-                     PCI_BASE_ADDRESS_MEM_TYPE_64, &swiotlb->bar_mr);
-    swiotlb_pci_add_capability(proxy, memory_region_size(ram));
-    swiotlb_pci_check_room(proxy, memory_region_size(ram));
+    if (!swiotlb->pool) {
+        swiotlb_pci_init_bar(proxy, ram);
+    }
     virtio_add_feature(&vdev->host_features, VIRTIO_F_IOMMU_PLATFORM);
     virtio_add_feature(&vdev->host_features, VIRTIO_F_SWIOTLB);
 
@@ -534,9 +631,13 @@ void swiotlb_pci_unplug(VirtIOPCIProxy *proxy)
     qemu_unregister_reset(swiotlb_pci_machine_reset, swiotlb);
     memory_listener_unregister(&swiotlb->listener);
     swiotlb_migration_cleanup(&swiotlb->device);
-    swiotlb_migration_remove_ram(swiotlb->device.ram);
+    if (!swiotlb->pool) {
+        swiotlb_migration_remove_ram(swiotlb->device.ram);
+    }
     swiotlb_device_cleanup(&swiotlb->device);
-    if (swiotlb->memdev) {
+    if (swiotlb->pool) {
+        swiotlb->pool = NULL;
+    } else if (swiotlb->memdev) {
         host_memory_backend_set_mapped(swiotlb->memdev, false);
         swiotlb->memdev = NULL;
     } else {
@@ -555,7 +656,7 @@ void swiotlb_pci_realized(VirtIOPCIProxy *proxy)
 {
     VirtIODevice *vdev = virtio_bus_get_device(&proxy->bus);
 
-    if (!proxy->swiotlb.enabled || (vdev && DEVICE(vdev)->realized)) {
+    if (!swiotlb_pci_asked(&proxy->swiotlb) || (vdev && DEVICE(vdev)->realized)) {
         return;
     }
     swiotlb_pci_unplug(proxy);

@@ -1,9 +1,10 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * "-object virtio-dma-pool": guest memory as the window of virtio-mmio devices
+ * "-object virtio-dma-pool": guest memory as the window of virtio devices
  *
- * virtio-mmio has no BAR, so its window is a range of guest-physical memory.
+ * virtio-mmio has no BAR, so its window is a range of guest-physical memory; a
+ * virtio-pci device may use one in place of a BAR.
  * The guest's kernel counts it as RAM, and a table of the firmware tells it to
  * leave it alone. In QEMU it is not part of the guest's RAM: a pool has memory
  * of its own, which hides the RAM in its place. So what is handed to whoever
@@ -225,6 +226,37 @@ const char *swiotlb_pool_of(BusState *bus)
         }
     }
     return NULL;
+}
+
+void swiotlb_pool_setup(VirtioDMAPool *pool, SwiotlbSetup *setup)
+{
+    setup->size = pool->size;
+    setup->base = pool->base;
+    setup->memdev = pool->memdev_id;
+    pstrcpy(setup->pool, sizeof(setup->pool), swiotlb_pool_id(pool));
+}
+
+bool swiotlb_pool_use_on_pci(VirtioDMAPool *pool, Error **errp)
+{
+    VirtioDMAPool *other;
+
+    QSIMPLEQ_FOREACH(other, &swiotlb_pools, next) {
+        if (other->pci && other != pool) {
+            error_setg(errp, "swiotlb-pool: other PCI devices have pool '%s', "
+                       "and a guest finds only one for all of them; use '%s' "
+                       "here, too", swiotlb_pool_id(other),
+                       swiotlb_pool_id(other));
+            return false;
+        }
+    }
+    if (!pool->pci && phase_check(PHASE_MACHINE_READY)) {
+        error_setg(errp, "swiotlb-pool: no PCI device had a pool when the "
+                   "guest started, so it knows of none; give one to a device "
+                   "from the start, or use swiotlb=on");
+        return false;
+    }
+    pool->pci = true;
+    return true;
 }
 
 /* The rest is for the guest, and for alignment. */

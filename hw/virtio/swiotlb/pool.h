@@ -1,7 +1,7 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A range of guest memory that serves as the window of virtio-mmio devices
+ * A range of guest memory that serves as the window of virtio devices
  */
 
 #ifndef HW_VIRTIO_SWIOTLB_POOL_H
@@ -34,6 +34,8 @@ struct VirtioDMAPool {
     uint64_t base;
     /* In the devicetree that describes it; 0 before */
     uint32_t phandle;
+    /* The devicetree is to say that it is for what is on PCI, too */
+    bool pci;
     Notifier machine_done;
     QSIMPLEQ_ENTRY(VirtioDMAPool) next;
 };
@@ -50,11 +52,20 @@ VirtioDMAPool *swiotlb_pool_find(const char *id, Error **errp);
  */
 const char *swiotlb_pool_of(BusState *bus);
 
+/*
+ * swiotlb_pool_use_on_pci: @pool is for all on PCI that has one. The devicetree
+ * can name one there, and does so once, when the machine starts.
+ */
+bool swiotlb_pool_use_on_pci(VirtioDMAPool *pool, Error **errp);
+
 /* swiotlb_pool_id: what the user calls @pool */
 static inline const char *swiotlb_pool_id(VirtioDMAPool *pool)
 {
     return object_get_canonical_path_component(OBJECT(pool));
 }
+
+/* swiotlb_pool_setup: say that a window is @pool */
+void swiotlb_pool_setup(VirtioDMAPool *pool, SwiotlbSetup *setup);
 
 /* swiotlb_pool_ram: the memory of @pool */
 static inline MemoryRegion *swiotlb_pool_ram(VirtioDMAPool *pool)

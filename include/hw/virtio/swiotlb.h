@@ -502,7 +502,10 @@ typedef struct SwiotlbPCI {
     bool size_set;
     uint64_t size;
     char *memdev_id;
+    char *pool_id;
 
+    /* In place of a BAR */
+    VirtioDMAPool *pool;
     HostMemoryBackend *memdev;
     MemoryRegion ram;
     /* Index of the BAR; -1 without */
@@ -524,6 +527,7 @@ extern const PropertyInfo swiotlb_prop_bar;
     DEFINE_PROP_UNSIGNED("swiotlb-size", VirtIOPCIProxy, swiotlb.size,      \
                          64 * MiB, swiotlb_prop_size, uint64_t),            \
     DEFINE_PROP_STRING("swiotlb-memdev", VirtIOPCIProxy, swiotlb.memdev_id), \
+    DEFINE_PROP_STRING("swiotlb-pool", VirtIOPCIProxy, swiotlb.pool_id),    \
     { .name = "swiotlb-bar", .info = &swiotlb_prop_bar },                   \
     SWIOTLB_PROP_REJECTED("swiotlb-rejected", VirtIOPCIProxy)
 
@@ -534,8 +538,8 @@ extern const PropertyInfo swiotlb_prop_bar;
 bool swiotlb_pci_check(VirtIOPCIProxy *proxy, Error **errp);
 
 /*
- * swiotlb_pci_plug: give the device its window: RAM, BAR, capability, feature
- * bits. Leaves nothing behind on failure.
+ * swiotlb_pci_plug: give the device its window, RAM in a BAR that a capability
+ * describes, or a pool; and feature bits. Leaves nothing behind on failure.
  *
  * Context: BQL held, before stock virtio-pci registers BARs and capabilities
  */
