@@ -6,6 +6,7 @@
 #ifndef VIRTIO_SWIOTLB_COMPAT_H
 #define VIRTIO_SWIOTLB_COMPAT_H
 
+#include <linux/acpi.h>
 #include <linux/device.h>
 #include <linux/dma-map-ops.h>
 #include <linux/version.h>
@@ -53,6 +54,19 @@ static inline dma_addr_t vsw_map_op(struct device *dev, struct page *page,
 
 /* Such a kernel gives pools of the devicetree to their devices itself. */
 #define VSW_KERNEL_HAS_POOLS	IS_ENABLED(CONFIG_DMA_RESTRICTED_POOL)
+
+/* Then there is no pool of ACPI to be asked about. */
+#ifndef CONFIG_ACPI
+static inline int acpi_dev_get_memory_resources(struct acpi_device *adev,
+						struct list_head *list)
+{
+	return -ENODEV;
+}
+
+static inline void acpi_dev_free_resource_list(struct list_head *list)
+{
+}
+#endif
 
 /* Not for a window: registers of other devices, and what must not be copied */
 #ifndef DMA_ATTR_MMIO

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A range of the guest's memory as the window of virtio-mmio devices. A node of
- * the devicetree says where it is, and the kernel keeps away from it; the nodes
- * of the devices name it in "memory-region". All of them share it.
- *
- * No resource is claimed: the kernel has the range in its own list of memory.
- * That nobody else uses it is what the node's "compatible" says.
+ * the firmware's table, devicetree or ACPI, says where it is, and the kernel
+ * keeps away from it; the nodes of the devices name it in "memory-region". All
+ * of them share it. The two tables differ in where the range is written.
  */
+#include <linux/acpi.h>
 #include <linux/dma-direct.h>
 #include <linux/idr.h>
 #include <linux/io.h>
@@ -14,6 +13,7 @@
 #include <linux/of.h>
 #include <linux/of_reserved_mem.h>
 #include <linux/platform_device.h>
+#include <linux/property.h>
 #include <linux/slab.h>
 #include <linux/virtio_mmio.h>
 #include <linux/virtio_ring.h>
@@ -25,8 +25,10 @@
 
 struct vsw_region {
 	struct list_head link;
-	struct device_node *node;
+	struct fwnode_handle *node;
 	unsigned int users;
+	/* As count_device() finds them */
+	unsigned int sharers;
 	struct ida owners;
 	/* Without the address for devices, who may see it elsewhere */
 	struct vsw_window window;
@@ -37,60 +39,131 @@ struct vsw_region {
 static LIST_HEAD(regions);
 
 /* The node of the pool that a device's node names, to be put; NULL: none */
-static struct device_node *find_node(const struct device_node *device)
+static struct fwnode_handle *find_node(const struct fwnode_handle *device)
 {
-	struct device_node *node;
-	int i = 0;
+	struct fwnode_handle *node;
+	unsigned int i = 0;
 
-	while ((node = of_parse_phandle(device, "memory-region", i++))) {
-		if (of_device_is_compatible(node, "restricted-dma-pool") &&
-		    of_device_is_available(node))
+	for (;;) {
+		node = fwnode_find_reference(device, "memory-region", i++);
+		if (IS_ERR(node))
+			return NULL;
+		if (fwnode_property_match_string(node, "compatible",
+						 "restricted-dma-pool") >= 0 &&
+		    fwnode_device_is_available(node))
 			return node;
-		of_node_put(node);
+		fwnode_handle_put(node);
 	}
-	return NULL;
 }
 
 static bool offered(struct device *parent)
 {
-	struct device_node *node;
+	struct fwnode_handle *node;
+	bool ours;
 
-	if (VSW_KERNEL_HAS_POOLS || !dev_is_platform(parent) ||
-	    !parent->of_node)
+	if (!dev_is_platform(parent))
 		return false;
-	node = find_node(parent->of_node);
-	of_node_put(node);
-	return node;
+	node = find_node(dev_fwnode(parent));
+	ours = node && !(VSW_KERNEL_HAS_POOLS && is_of_node(node));
+	fwnode_handle_put(node);
+	return ours;
 }
 
-/* Whether it is memory that the kernel has mapped already or not ("no-map") */
-static int map_window(struct device *dev, struct vsw_region *region)
+/* Of the devicetree: memory that the kernel has mapped or not ("no-map") */
+static int find_reserved(struct device *dev, struct vsw_region *region)
 {
-	struct reserved_mem *mem = of_reserved_mem_lookup(region->node);
-	struct vsw_window *window = &region->window;
+	struct reserved_mem *mem;
 
+	mem = of_reserved_mem_lookup(to_of_node(region->node));
 	if (!mem) {
-		dev_err(dev, "the kernel has not reserved %pOF: see the beginning of its log\n",
+		dev_err(dev, "the kernel has not reserved %pfw: see the beginning of its log\n",
 			region->node);
 		return -ENODEV;
 	}
-	if (mem->size < SZ_1M || !IS_ALIGNED(mem->base | mem->size, SZ_4K)) {
-		dev_err(dev, "%pOF has %pa bytes at %pa: a pool has 1 MiB or more, in whole pages of 4 KiB\n",
-			region->node, &mem->size, &mem->base);
+	region->window.phys = mem->base;
+	region->window.size = mem->size;
+	return 0;
+}
+
+/* Of ACPI: what the pool's device has in _CRS */
+static int find_resource(struct device *dev, struct vsw_region *region)
+{
+	struct acpi_device *pool = to_acpi_device_node(region->node);
+	struct resource *res;
+	LIST_HEAD(list);
+	int n;
+
+	n = acpi_dev_get_memory_resources(pool, &list);
+	if (n == 1) {
+		res = list_first_entry(&list, struct resource_entry, node)->res;
+		region->window.phys = res->start;
+		region->window.size = resource_size(res);
+	}
+	acpi_dev_free_resource_list(&list);
+	if (n != 1) {
+		dev_err(dev, "%pfw has %d ranges of memory in _CRS, and a pool has one: a fault of the firmware\n",
+			region->node, max(n, 0));
 		return -EINVAL;
 	}
-	window->phys = mem->base;
-	window->size = mem->size;
+	return 0;
+}
+
+/*
+ * The devicetree's range is in the kernel's own list of memory, for nobody else.
+ * ACPI's must be no memory of the kernel's, and is ours once it is claimed.
+ */
+static bool claim(struct vsw_region *region)
+{
+	return is_of_node(region->node) ||
+	       request_mem_region(region->window.phys, region->window.size,
+				  KBUILD_MODNAME);
+}
+
+static void unclaim(struct vsw_region *region)
+{
+	if (!is_of_node(region->node))
+		release_mem_region(region->window.phys, region->window.size);
+}
+
+static int map_window(struct device *dev, struct vsw_region *region)
+{
+	struct vsw_window *window = &region->window;
+	int err;
+
+	if (is_of_node(region->node))
+		err = find_reserved(dev, region);
+	else
+		err = find_resource(dev, region);
+	if (err)
+		return err;
+	if (window->size < SZ_1M ||
+	    !IS_ALIGNED(window->phys | window->size, SZ_4K)) {
+		dev_err(dev, "%pfw has %zu bytes at %pap: a pool has 1 MiB or more, in whole pages of 4 KiB\n",
+			region->node, window->size, &window->phys);
+		return -EINVAL;
+	}
+	if (!claim(region)) {
+		dev_err(dev, "%pfw is at %pap, where the kernel or a driver has memory in use: see /proc/iomem; the firmware has to reserve it\n",
+			region->node, &window->phys);
+		return -EBUSY;
+	}
 	window->mem = memremap(window->phys, window->size, MEMREMAP_WB);
 	if (!window->mem) {
 		dev_err(dev, "cannot map the window at %pap (%zu MiB): out of memory, or something else maps it uncached\n",
 			&window->phys, window->size >> 20);
+		unclaim(region);
 		return -ENOMEM;
 	}
 	return 0;
 }
 
-static int make_region(struct device *dev, struct device_node *node,
+static void unmap_window(struct vsw_region *region)
+{
+	memunmap(region->window.mem);
+	unclaim(region);
+}
+
+static int make_region(struct device *dev, struct fwnode_handle *node,
 		       struct vsw_region **made)
 {
 	struct vsw_region *region;
@@ -108,13 +181,13 @@ static int make_region(struct device *dev, struct device_node *node,
 		err = -ENOMEM;
 		goto unmap;
 	}
-	of_node_get(node);
+	fwnode_handle_get(node);
 	ida_init(&region->owners);
 	list_add(&region->link, &regions);
 	*made = region;
 	return 0;
 unmap:
-	memunmap(region->window.mem);
+	unmap_window(region);
 free:
 	kfree(region);
 	return err;
@@ -127,14 +200,14 @@ static void put_region(struct vsw_region *region)
 	list_del(&region->link);
 	ida_destroy(&region->owners);
 	vsw_pool_destroy(region->pool);
-	memunmap(region->window.mem);
-	of_node_put(region->node);
+	unmap_window(region);
+	fwnode_handle_put(region->node);
 	kfree(region);
 }
 
 static int get_region(struct device *dev, struct vsw_region **found)
 {
-	struct device_node *node = find_node(dev->of_node);
+	struct fwnode_handle *node = find_node(dev_fwnode(dev));
 	struct vsw_region *region;
 	int err = 0;
 
@@ -149,22 +222,26 @@ found:
 	region->users++;
 	*found = region;
 out:
-	of_node_put(node);
+	fwnode_handle_put(node);
 	return err;
 }
 
-/* The devices that may come to share the window, whether they are there or not */
-static unsigned int count_devices(const struct vsw_region *region)
+static int count_device(struct device *dev, void *data)
 {
-	struct device_node *device, *node;
-	unsigned int n = 0;
+	struct fwnode_handle *node = find_node(dev_fwnode(dev));
+	struct vsw_region *region = data;
 
-	for_each_node_with_property(device, "memory-region") {
-		node = find_node(device);
-		of_node_put(node);
-		n += node == region->node;
-	}
-	return max(n, 1u);
+	region->sharers += node == region->node;
+	fwnode_handle_put(node);
+	return 0;
+}
+
+/* The transports that may come to share the window, with a device or without */
+static unsigned int count_devices(struct vsw_region *region)
+{
+	region->sharers = 0;
+	bus_for_each_dev(&platform_bus_type, NULL, region, count_device);
+	return max(region->sharers, 1u);
 }
 
 static int open_region(struct vsw_device *vd)
@@ -177,7 +254,7 @@ static int open_region(struct vsw_device *vd)
 		return err;
 	owner = ida_alloc_max(&region->owners, VSW_OWNERS - 1, GFP_KERNEL);
 	if (owner < 0) {
-		dev_err(vd->parent, "%pOF is shared by %d devices, and that is the most\n",
+		dev_err(vd->parent, "%pfw is shared by %d devices, and that is the most\n",
 			region->node, VSW_OWNERS);
 		put_region(region);
 		return owner;

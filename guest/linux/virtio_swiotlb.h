@@ -5,8 +5,8 @@
  * window      All the memory that a device can reach: a BAR of its own, or a
  *             range of the guest's memory that devices share.
  * source      Where a window comes from: capability 10 of a virtio PCI device
- *             (window.c), or the devicetree's node of a virtio-mmio device
- *             (region.c).
+ *             (window.c), or the node of a virtio-mmio device in a devicetree
+ *             or in ACPI tables (region.c).
  * pool        Hands out the window's memory in slots. What it knows about them
  *             is kept in the guest's own memory, never in the window.
  * slot        A piece of the window that holds a ring, or the copy of one

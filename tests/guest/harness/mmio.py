@@ -3,12 +3,10 @@
 
 import re
 
-from . import machine
+from . import arch, machine
 from .initramfs import More
 
 MODULES = More('mmio', ['virtio_mmio'])
-# Of virt
-FIRST, APART = 0xa000000, 0x200
 
 
 def pool(size='64M', required=False):
@@ -20,8 +18,77 @@ def pool(size='64M', required=False):
             f'{"on" if required else "off"}']
 
 
+class Virt:
+    """Has a devicetree.
+
+    STOPS  what the kernel may say of a device that has stopped, with its driver
+           waiting for it
+    """
+
+    MACHINE = 'virt'
+    ARGUMENTS = TCG_ARGUMENTS = ()
+    STOPS = 'blocked for more than|detected stalls'
+    FIRST, APART = 0xa000000, 0x200
+
+    @classmethod
+    def transport(cls, _guest, number):
+        """The guest's name of it"""
+        return f'{cls.FIRST + cls.APART * number:x}.virtio_mmio'
+
+    @staticmethod
+    def pool(guest):
+        """Where the pool begins"""
+        node, = guest.must('ls -d /proc/device-tree/reserved-memory/'
+                           'restricted-dma-pool@*')
+        return int(node.rpartition('@')[2], 16)
+
+
+class Microvm:
+    """Has ACPI, and one serial port, beside which the second is put.
+
+    Linux has one timer of it to measure the CPU's clock with, once, and stops
+    if that fails. Under TCG it does on a busy host, unless time goes by
+    instructions.
+    """
+
+    MACHINE = 'microvm,acpi=on,pcie=on'
+    ARGUMENTS = ('-device', 'isa-serial,chardev=command,index=1')
+    TCG_ARGUMENTS = ('-icount', 'shift=3')
+    # Interrupts are levels there. A device that has stopped does not lower its
+    # own any more, and the kernel turns that off.
+    STOPS = f'{Virt.STOPS}|Call Trace'
+
+    @staticmethod
+    def platform_device(guest, path):
+        """The one that a device of ACPI has"""
+        found, = guest.must(f"grep -lFx '\\_SB_.{path}' /sys/bus/platform/"
+                            'devices/*/firmware_node/path')
+        return found.split('/')[5]
+
+    @classmethod
+    def transport(cls, guest, number):
+        return cls.platform_device(guest, f'VR{number:02}')
+
+    @classmethod
+    def pool(cls, guest):
+        device = cls.platform_device(guest, 'P000')
+        line, = guest.must(f"grep ' : {device}$' /proc/iomem")
+        return int(line.partition('-')[0], 16)
+
+
+BOARDS = {arch.ARM64: Virt, arch.AMD64: Microvm}
+
+
 class Machine(machine.Machine):
     """A guest; some of its devices may be on PCI."""
+
+    def __init__(self, build, kernel, initramfs, args, **options):
+        self.board = BOARDS[kernel.arch]
+        more = [*self.board.ARGUMENTS]
+        if 'tcg' in kernel.arch.accelerator():
+            more += self.board.TCG_ARGUMENTS
+        super().__init__(build, kernel, initramfs, [*more, *args],
+                         machine=self.board.MACHINE, **options)
 
     def transport(self, qdev_id):
         """The QOM path and the number of a device's transport, if any."""
@@ -33,7 +100,7 @@ class Machine(machine.Machine):
         found = self.transport(qdev_id)
         if not found:
             return super().address(qdev_id)
-        return f'{FIRST + APART * found[1]:x}.virtio_mmio'
+        return self.board.transport(self, found[1])
 
     def rejected(self, qdev_id):
         found = self.transport(qdev_id)
