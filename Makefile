@@ -9,7 +9,7 @@ PLACES = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' KVER='$(KVER)'
 
 .DEFAULT_GOAL = all
 .PHONY: all bench bench-guest bench-scale demo check install uninstall deb docs \
-	clean distclean help qemu guest debug-guest stock check-static \
+	guest-image clean distclean help qemu guest debug-guest stock check-static \
 	check-semantic-patches check-thorough
 
 # A failed configure leaves no config.status; run it again then.
@@ -66,12 +66,16 @@ uninstall: $(BUILD)/config.status
 deb: $(BUILD)/config.status
 	@$(NINJA) --quiet deb-is-built
 
+guest-image: deb
+	@scripts/build-guest-image $(BUILD)
+
 clean:
 	@for part in qemu libvirt; do \
 		if [ -f $(BUILD)/$$part/build.ninja ]; then \
 			ninja -C $(BUILD)/$$part -t clean >/dev/null; fi; done
 	rm -rf $(BUILD)/guest $(BUILD)/debug-kernel $(BUILD)/stock \
-		$(BUILD)/docs $(BUILD)/man $(BUILD)/deb $(BUILD)/meson-logs
+		$(BUILD)/docs $(BUILD)/man $(BUILD)/deb \
+		$(BUILD)/guest-image $(BUILD)/meson-logs
 
 distclean:
 	@if [ -e $(BUILD)/configure ]; then \
@@ -99,6 +103,8 @@ help:
 	@echo '                  configure --prefix= too)'
 	@echo 'make uninstall    remove what was installed'
 	@echo 'make deb          make Debian packages of all that, in $(BUILD)/deb'
+	@echo 'make guest-image  make a Debian guest with the guest module, in'
+	@echo '                  $(BUILD)/guest-image; takes root'
 	@echo 'make docs         build the manual'
 	@echo 'make clean        remove what was built'
 	@echo 'make distclean    remove the build folder'
