@@ -73,8 +73,8 @@ clean:
 	@for part in qemu libvirt; do \
 		if [ -f $(BUILD)/$$part/build.ninja ]; then \
 			ninja -C $(BUILD)/$$part -t clean >/dev/null; fi; done
-	rm -rf $(BUILD)/guest $(BUILD)/debug-kernel $(BUILD)/stock \
-		$(BUILD)/docs $(BUILD)/man $(BUILD)/deb \
+	rm -rf $(BUILD)/guest $(BUILD)/debug-kernel $(BUILD)/pool-kernel \
+		$(BUILD)/stock $(BUILD)/docs $(BUILD)/man $(BUILD)/deb \
 		$(BUILD)/guest-image $(BUILD)/meson-logs
 
 distclean:
