@@ -1,8 +1,8 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The window of a virtio-pci device: properties, BAR or pool, capability, feature
- * bits
+ * The window of a virtio-pci device: properties, BAR or pool, capability,
+ * feature bits
  */
 
 #include "qemu/osdep.h"
@@ -656,7 +656,8 @@ void swiotlb_pci_realized(VirtIOPCIProxy *proxy)
 {
     VirtIODevice *vdev = virtio_bus_get_device(&proxy->bus);
 
-    if (!swiotlb_pci_asked(&proxy->swiotlb) || (vdev && DEVICE(vdev)->realized)) {
+    if (!swiotlb_pci_asked(&proxy->swiotlb) ||
+        (vdev && DEVICE(vdev)->realized)) {
         return;
     }
     swiotlb_pci_unplug(proxy);
