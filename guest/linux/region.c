@@ -27,8 +27,6 @@ struct vsw_region {
 	struct list_head link;
 	struct fwnode_handle *node;
 	unsigned int users;
-	/* As count_device() finds them */
-	unsigned int sharers;
 	struct ida owners;
 	/* Without the address for devices, who may see it elsewhere */
 	struct vsw_window window;
@@ -226,22 +224,28 @@ out:
 	return err;
 }
 
+struct sharers {
+	const struct vsw_region *region;
+	unsigned int n;
+};
+
 static int count_device(struct device *dev, void *data)
 {
 	struct fwnode_handle *node = find_node(dev_fwnode(dev));
-	struct vsw_region *region = data;
+	struct sharers *sharers = data;
 
-	region->sharers += node == region->node;
+	sharers->n += node == sharers->region->node;
 	fwnode_handle_put(node);
 	return 0;
 }
 
 /* The transports that may come to share the window, with a device or without */
-static unsigned int count_devices(struct vsw_region *region)
+static unsigned int count_devices(const struct vsw_region *region)
 {
-	region->sharers = 0;
-	bus_for_each_dev(&platform_bus_type, NULL, region, count_device);
-	return max(region->sharers, 1u);
+	struct sharers sharers = { region };
+
+	bus_for_each_dev(&platform_bus_type, NULL, &sharers, count_device);
+	return max(sharers.n, 1u);
 }
 
 static int open_region(struct vsw_device *vd)
