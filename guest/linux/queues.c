@@ -12,9 +12,12 @@
  * A packed ring is accepted only where a full ring of the largest requests is
  * sure to fit the window.
  */
+#include <linux/fs.h>
 #include <linux/log2.h>
 #include <linux/minmax.h>
+#include <linux/pipe_fs_i.h>
 #include <linux/sizes.h>
+#include <linux/skbuff.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
 
@@ -25,23 +28,26 @@
 /*
  * What an entry holds of the window, at all times or (packed) at worst, and the
  * entries that a queue cannot do without. Network and console queues come in
- * pairs; the cost is the mean of both.
+ * pairs; the cost is the mean of both. Without indirect tables a request takes
+ * an entry for each of its segments: the most of them, or 0 where that depends
+ * on the length of the ring.
  */
 static const struct need {
 	u32 id;
 	size_t cost;
 	size_t packed_cost;
 	unsigned int least;
+	unsigned int segments;
 } needs[] = {
 	/* Receive: a packet. Send: 64 KiB in 18 pieces of whole blocks each. */
-	{ VIRTIO_ID_NET, SZ_1K, SZ_64K + SZ_8K, 32 },
-	/* Receive: a page. Send: 32 KiB. */
-	{ VIRTIO_ID_CONSOLE, SZ_2K, SZ_16K + SZ_4K, 4 },
+	{ VIRTIO_ID_NET, SZ_1K, SZ_64K + SZ_8K, 32, MAX_SKB_FRAGS + 2 },
+	/* Receive: a page. Send: 32 KiB, or what a pipe holds. */
+	{ VIRTIO_ID_CONSOLE, SZ_2K, SZ_16K + SZ_4K, 4, PIPE_DEF_BUFFERS },
 	/* A message of up to 1 MiB, as chosen at mount time */
 	{ VIRTIO_ID_9P, SZ_1M, SZ_1M, 4 },
 	{ VIRTIO_ID_BLOCK, SZ_4K, 2 * VSW_PACKED_REQUEST, 4 },
 	{ VIRTIO_ID_SCSI, SZ_4K, 2 * VSW_PACKED_REQUEST, 4 },
-	{ VIRTIO_ID_RNG, SZ_4K, SZ_4K, 4 },
+	{ VIRTIO_ID_RNG, SZ_4K, SZ_4K, 4, 1 },
 	{ 0, SZ_4K, SZ_64K, 4 },
 };
 
@@ -71,8 +77,12 @@ static size_t room(struct vsw_device *vd, unsigned int queues)
 unsigned int vsw_queue_limit(struct vsw_device *vd, unsigned int queues,
 			     unsigned int index)
 {
-	size_t least = need_of(vd->vdev)->least;
+	const struct need *need = need_of(vd->vdev);
+	size_t least = need->least;
 
+	if (!__virtio_test_bit(vd->vdev, VIRTIO_RING_F_INDIRECT_DESC))
+		least = max_t(size_t, least,
+			      roundup_pow_of_two(need->segments));
 	if (vd->vdev->id.device == VIRTIO_ID_CONSOLE &&
 	    (index == 2 || index == 3))
 		least = CONSOLE_CONTROL;
@@ -107,8 +117,8 @@ void vsw_queues_fit(struct vsw_device *vd)
 {
 	unsigned int queues, shortened;
 
-	/* Else a request takes an entry for each of its segments. */
-	if (!__virtio_test_bit(vd->vdev, VIRTIO_RING_F_INDIRECT_DESC))
+	if (!__virtio_test_bit(vd->vdev, VIRTIO_RING_F_INDIRECT_DESC) &&
+	    !need_of(vd->vdev)->segments)
 		return;
 	queues = vd->source->count_queues(vd);
 	if (!queues)
