@@ -11,7 +11,7 @@ import struct
 import subprocess
 from pathlib import Path
 
-from common import HERE, MachineError, devices, host, initramfs
+from common import HERE, MachineError, compat, devices, host, initramfs
 from tap_network import NoNetwork, TapNetwork
 
 MIB = 1 << 20
@@ -40,7 +40,7 @@ class Record:
         self.tap = tap
         self.name = name
         self.count = self.failed = 0
-        # Of the devices that its driver has: is the ring packed?
+        # Formats of those that its driver has, as compat.ring() says them
         self.rings = set()
 
     def ok(self, good, name, detail=''):
@@ -65,6 +65,7 @@ class Proof:
     # Packed rings take room for the worst case.
     packed_size = '64M'
     packed = False
+    indirect = True
     modules = ()
 
     def __init__(self, folder, name, qtype):
@@ -95,7 +96,8 @@ class Proof:
         size = self.packed_size if self.packed else self.size
         parts = [self.qtype, f'id={self.name}', self.options(), 'swiotlb=on',
                  f'swiotlb-size={size}',
-                 f'packed={"on" if self.packed else "off"}']
+                 f'packed={"on" if self.packed else "off"}',
+                 f'indirect_desc={"on" if self.indirect else "off"}']
         return [*before, '-device', ','.join(p for p in parts if p),
                 *self.after()]
 
@@ -118,9 +120,12 @@ class Proof:
         record.ok(state.driver and devices.SWIOTLB in state.features,
                   'its driver uses the window',
                   f'{state.driver} {sorted(state.features)}')
-        record.rings.add(devices.RING_PACKED in state.features)
-        record.equal(devices.RING_PACKED in state.features, self.packed,
-                     f'its rings are {"packed" if self.packed else "split"}')
+        ring = compat.ring(devices.RING_PACKED in state.features,
+                           devices.INDIRECT_DESC in state.features)
+        record.rings.add(ring)
+        # The module has no packed rings without indirect descriptors.
+        want = compat.ring(self.packed and self.indirect, self.indirect)
+        record.equal(ring, want, f'rings: {want}')
         record.equal(machine.property(self.name, 'swiotlb-rejected'), 0,
                      'the device had nothing to reject')
 

@@ -14,7 +14,10 @@ from .build import numbers
 DOCS = Path(__file__).resolve().parents[3] / 'docs'
 PROMISE = DOCS / 'compat.json'
 TABLE = DOCS / 'compat.inc'
-RINGS = ('split', 'packed')
+FORMATS = ('split', 'packed')
+# Without indirect descriptors
+DIRECT = '-direct'
+RINGS = tuple(ring + how for ring in FORMATS for how in ('', DIRECT))
 HEAD = '''\
 .. SPDX-License-Identifier: GPL-2.0-or-later
 .. Made by docs/write-compat.
@@ -27,6 +30,10 @@ ALIAS = '-non-transitional'
 def series(version):
     """6.12 of 6.12.118+deb13-amd64."""
     return '.'.join(map(str, numbers(version)[:2]))
+
+
+def ring(packed, indirect):
+    return FORMATS[packed] + ('' if indirect else DIRECT)
 
 
 def load():
@@ -43,9 +50,9 @@ class Seen:
         self.path = folder(context.build) / f'{version}-{test}.json'
         self.record = {'kernel': version, 'seen': []}
 
-    def add(self, qtype, packed, works):
+    def add(self, qtype, rings, works):
         if not qtype.endswith(ALIAS):
-            self.record['seen'].append([qtype, RINGS[packed], bool(works)])
+            self.record['seen'].append([qtype, rings, bool(works)])
 
     def finish(self):
         """Leave it for docs/write-compat, and hold it to the promise."""
@@ -92,12 +99,20 @@ def dump(promise):
     return json.dumps(promise, indent=1, sort_keys=True) + '\n'
 
 
+def cell(rings):
+    """With + for indirect descriptors, - for none, and ± for either."""
+    signs = {(True, True): '±', (True, False): '+', (False, True): '-'}
+    return ', '.join(
+        f'{name} {signs[name in rings, name + DIRECT in rings]}'
+        for name in FORMATS if {name, name + DIRECT} & set(rings)) or 'none'
+
+
 def render(promise):
     """The table, a device in each row and a kernel in each column."""
     kernels = sorted(promise['kernels'], key=numbers)
     rows = [['device', *(f'Linux {name}' for name in kernels)]]
     for qtype, found in sorted(promise['works'].items()):
-        rows.append([f'``{qtype}``', *(', '.join(found.get(name, ['none']))
+        rows.append([f'``{qtype}``', *(cell(found.get(name, ()))
                                        for name in kernels)])
     text = HEAD + '.. list-table::\n   :header-rows: 1\n\n'
     for row in rows:

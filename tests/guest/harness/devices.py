@@ -10,6 +10,7 @@ GIB4 = 1 << 32
 
 # Feature bits, by their names in the specification.
 SWIOTLB = 27
+INDIRECT_DESC = 28
 VERSION_1 = 32
 ACCESS_PLATFORM = 33
 RING_PACKED = 34
