@@ -11,6 +11,7 @@
 #include <linux/dma-map-ops.h>
 #include <linux/version.h>
 #include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
 #include <linux/hex.h>
 #include <linux/unaligned.h>
@@ -31,6 +32,12 @@
 /* main.c says so, once, and scripts/build-guest looks for it. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 4, 0)
 #define VSW_UNTRIED "this driver was not tried with a kernel newer than 7.3"
+#endif
+
+/* Since 6.2 */
+#ifndef VIRTIO_NET_F_GUEST_USO4
+#define VIRTIO_NET_F_GUEST_USO4	54
+#define VIRTIO_NET_F_GUEST_USO6	55
 #endif
 
 /* Before 6.19, dma_map_ops takes buffers as pages. */

@@ -19,11 +19,19 @@
 #include <linux/sizes.h>
 #include <linux/skbuff.h>
 #include <linux/virtio_ids.h>
+#include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
 
 #include "virtio_swiotlb.h"
 
 #define RING_ENTRY	32
+
+/*
+ * virtio_net fills a receive ring again when more than 32 entries are empty, or
+ * half of them. A device that has a packet of 64 KiB waits until it fits into
+ * the others, 1.5 KiB each: for ever, if the ring is shorter than this.
+ */
+#define NET_RECEIVE_LARGE	128
 
 /*
  * What an entry holds of the window, at all times or (packed) at worst, and the
@@ -63,6 +71,17 @@ static const struct need *need_of(struct virtio_device *vdev)
 	return need;
 }
 
+static size_t packed_cost(struct virtio_device *vdev)
+{
+	size_t cost = need_of(vdev)->packed_cost;
+
+	/* Else each entry that receives has room for the largest packet. */
+	if (vdev->id.device == VIRTIO_ID_NET &&
+	    __virtio_test_bit(vdev, VIRTIO_NET_F_MRG_RXBUF))
+		return (PAGE_SIZE + cost) / 2;
+	return cost;
+}
+
 /* The entries of each of so many queues for which the window has room */
 static size_t room(struct vsw_device *vd, unsigned int queues)
 {
@@ -70,7 +89,7 @@ static size_t room(struct vsw_device *vd, unsigned int queues)
 	size_t size = vd->share / queues;
 
 	if (__virtio_test_bit(vd->vdev, VIRTIO_F_RING_PACKED))
-		return size / 2 / need->packed_cost;
+		return size / 2 / packed_cost(vd->vdev);
 	return min(size / 4 * 3 / need->cost, size / 8 / RING_ENTRY);
 }
 
@@ -89,8 +108,27 @@ unsigned int vsw_queue_limit(struct vsw_device *vd, unsigned int queues,
 	return rounddown_pow_of_two(max(room(vd, queues), least));
 }
 
-/* Decides, before the features are written, on a packed ring. */
-void vsw_queues_negotiate(struct vsw_device *vd)
+/*
+ * QEMU gives a network device more than one pair of queues when the feature is
+ * accepted. 0: unknown
+ */
+static unsigned int count_queues(struct vsw_device *vd)
+{
+	unsigned int queues = vd->source->count_queues(vd);
+	struct virtio_device *vdev = vd->vdev;
+	__le16 pairs = 0;
+
+	if (vdev->id.device == VIRTIO_ID_NET &&
+	    (__virtio_test_bit(vdev, VIRTIO_NET_F_MQ) ||
+	     __virtio_test_bit(vdev, VIRTIO_NET_F_RSS)))
+		vd->stock_config->get(vdev,
+				      offsetof(struct virtio_net_config,
+					       max_virtqueue_pairs),
+				      &pairs, sizeof(pairs));
+	return queues ? max(queues, 2 * le16_to_cpu(pairs) + 1U) : 0;
+}
+
+static void negotiate_packed(struct vsw_device *vd)
 {
 	struct virtio_device *vdev = vd->vdev;
 	unsigned int queues;
@@ -103,7 +141,7 @@ void vsw_queues_negotiate(struct vsw_device *vd)
 			 "split rings in place of packed ones, whose length this transport cannot change\n");
 		return;
 	}
-	queues = vd->source->count_queues(vd);
+	queues = count_queues(vd);
 	if (!queues || !__virtio_test_bit(vdev, VIRTIO_RING_F_INDIRECT_DESC) ||
 	    room(vd, queues) < need_of(vdev)->least) {
 		__virtio_clear_bit(vdev, VIRTIO_F_RING_PACKED);
@@ -113,6 +151,44 @@ void vsw_queues_negotiate(struct vsw_device *vd)
 	}
 }
 
+static void negotiate_large_packets(struct vsw_device *vd)
+{
+	static const unsigned int large[] = {
+		VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_TSO6,
+		VIRTIO_NET_F_GUEST_ECN, VIRTIO_NET_F_GUEST_UFO,
+		VIRTIO_NET_F_GUEST_USO4, VIRTIO_NET_F_GUEST_USO6,
+#ifdef VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO
+		VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO,
+		VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO_CSUM,
+#endif
+	};
+	struct virtio_device *vdev = vd->vdev;
+	unsigned int i, queues;
+	bool any = false;
+
+	if (vdev->id.device != VIRTIO_ID_NET ||
+	    !__virtio_test_bit(vdev, VIRTIO_NET_F_MRG_RXBUF))
+		return;
+	queues = count_queues(vd);
+	if (!queues || vsw_queue_limit(vd, queues, 0) >= NET_RECEIVE_LARGE)
+		return;
+	for (i = 0; i < ARRAY_SIZE(large); i++) {
+		any |= __virtio_test_bit(vdev, large[i]);
+		__virtio_clear_bit(vdev, large[i]);
+	}
+	if (any)
+		dev_info(&vdev->dev,
+			 "no packets larger than the MTU are received, which take a window larger than %zu KiB (%s)\n",
+			 vd->window.size >> 10, vd->source->size_option);
+}
+
+/* Decides, before the features are written, on what takes much of the window. */
+void vsw_queues_negotiate(struct vsw_device *vd)
+{
+	negotiate_packed(vd);
+	negotiate_large_packets(vd);
+}
+
 void vsw_queues_fit(struct vsw_device *vd)
 {
 	unsigned int queues, shortened;
@@ -120,7 +196,7 @@ void vsw_queues_fit(struct vsw_device *vd)
 	if (!__virtio_test_bit(vd->vdev, VIRTIO_RING_F_INDIRECT_DESC) &&
 	    !need_of(vd->vdev)->segments)
 		return;
-	queues = vd->source->count_queues(vd);
+	queues = count_queues(vd);
 	if (!queues)
 		return;
 	shortened = vd->source->shorten_queues(vd, queues);

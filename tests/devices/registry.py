@@ -95,7 +95,8 @@ TYPES = {
         NET + '. With merged receive buffers and without, with a control '
         'queue and without, with two pairs of queues; with ``rss=on`` its '
         'configuration is read, and packets arrive',
-        [(works.Net,), (works.PlainNet,), (works.QueuesNet,)],
+        [(works.Net,), (works.PlainNet,), (works.QueuesNet,),
+         (works.ShortNet,)],
         [(DATA, '/x86_64/swiotlb/data/virtio-net-pci/'
           'rss_is_configured_through_the_window')]),
     'virtio-net-pci-non-transitional': Works(NET, [(works.Net,)]),
