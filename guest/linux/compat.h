@@ -11,13 +11,13 @@
 #include <linux/dma-map-ops.h>
 #include <linux/version.h>
 #include <linux/virtio_config.h>
-#include <linux/virtio_net.h>
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
 #include <linux/hex.h>
 #include <linux/unaligned.h>
 #else
 #include <asm/unaligned.h>
 #endif
+#include <uapi/linux/virtio_net.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
 #error "this driver is for Linux 6.1 and later"

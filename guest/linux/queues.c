@@ -19,8 +19,8 @@
 #include <linux/sizes.h>
 #include <linux/skbuff.h>
 #include <linux/virtio_ids.h>
-#include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
+#include <uapi/linux/virtio_net.h>
 
 #include "virtio_swiotlb.h"
 
@@ -71,15 +71,13 @@ static const struct need *need_of(struct virtio_device *vdev)
 	return need;
 }
 
-static size_t packed_cost(struct virtio_device *vdev)
+static size_t packed_cost(struct virtio_device *vdev, const struct need *need)
 {
-	size_t cost = need_of(vdev)->packed_cost;
-
 	/* Else each entry that receives has room for the largest packet. */
 	if (vdev->id.device == VIRTIO_ID_NET &&
 	    __virtio_test_bit(vdev, VIRTIO_NET_F_MRG_RXBUF))
-		return (PAGE_SIZE + cost) / 2;
-	return cost;
+		return (PAGE_SIZE + need->packed_cost) / 2;
+	return need->packed_cost;
 }
 
 /* The entries of each of so many queues for which the window has room */
@@ -89,7 +87,7 @@ static size_t room(struct vsw_device *vd, unsigned int queues)
 	size_t size = vd->share / queues;
 
 	if (__virtio_test_bit(vd->vdev, VIRTIO_F_RING_PACKED))
-		return size / 2 / packed_cost(vd->vdev);
+		return size / 2 / packed_cost(vd->vdev, need);
 	return min(size / 4 * 3 / need->cost, size / 8 / RING_ENTRY);
 }
 
