@@ -102,6 +102,28 @@ static bool is_repeated(struct vsw_device *vd, const struct vsw_slot *slot)
 	       vsw_pool_holds(vd->pool, slot);
 }
 
+/*
+ * A device that writes less than the buffer must leave the rest of it as it
+ * was, so buffers to be written are copied in as well. Not so for packets: of
+ * their buffers virtio_net takes what the device says it wrote, and no more.
+ * They are memory that others have freed, which is nothing for a device to see.
+ */
+static __always_inline bool is_copied_in(struct vsw_device *vd, size_t size,
+					 enum dma_data_direction dir,
+					 unsigned long attrs)
+{
+	switch (dir) {
+	case DMA_TO_DEVICE:
+		return !(attrs & DMA_ATTR_SKIP_CPU_SYNC);
+	case DMA_FROM_DEVICE:
+		/* The control queue has small ones. */
+		return size <= SMALL_COPY ||
+		       vd->vdev->id.device != VIRTIO_ID_NET;
+	default:
+		return true;
+	}
+}
+
 dma_addr_t vsw_map_phys(struct device *dev, phys_addr_t buffer, size_t size,
 			enum dma_data_direction dir, unsigned long attrs)
 {
@@ -129,11 +151,7 @@ dma_addr_t vsw_map_phys(struct device *dev, phys_addr_t buffer, size_t size,
 			report_full(vd, size);
 		return DMA_MAPPING_ERROR;
 	}
-	/*
-	 * A device that writes less than the buffer must leave the rest of it
-	 * as it was, so buffers to be written are copied in as well.
-	 */
-	if (dir != DMA_TO_DEVICE || !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
+	if (is_copied_in(vd, size, dir, attrs))
 		copy_in(vd, offset, &slot, 0, size);
 	trace_vsw_map(vd, vd->window.bus + offset, buffer, size, slot.dir);
 	return vd->window.bus + offset;

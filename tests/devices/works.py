@@ -214,6 +214,11 @@ class Net(Proof):
                   'features are those of the case', sorted(features))
         record.equal([size for size, _ in self.server.posts], [2 * MIB],
                      'the host got one whole upload')
+        copied = devices.numbers(machine, self.name)
+        record.ok(copied['copied_in'] < 3 * MIB and
+                  copied['copied_out'] >= 2 * MIB,
+                  'of what buffers for packets held, the device sees nothing',
+                  copied)
 
     def traffic(self, machine, record):
         at = machine.address(self.name)
