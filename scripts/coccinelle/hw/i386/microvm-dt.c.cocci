@@ -4,12 +4,13 @@
 
 // hunks: 1
 @describe_pools@
-identifier M;
+expression FDT;
 @@
 dt_setup_microvm(...)
 {
 <...
-  dt_setup_sys_bus(M);
-+ swiotlb_describe_pools(M->fdt);
+  qemu_fdt_add_subnode(FDT, "/chosen");
+  dt_setup_sys_bus(...);
++ swiotlb_describe_pools(FDT);
 ...>
 }
