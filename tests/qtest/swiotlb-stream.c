@@ -233,11 +233,14 @@ void swiotlb_stream_send_all_once(SwiotlbRig *rig)
 {
     uint8_t value = 0;
 
+    /* Pages of zeroes are sent in no time. */
     while (swiotlb_stream_syncs(rig) < 2) {
-        qtest_memset(rig->qts, rig->ram_base, ++value, RIG_RAM_SIZE / 2);
+        value = value % UINT8_MAX + 1;
+        qtest_memset(rig->qts, rig->ram_base, value, RIG_RAM_SIZE / 2);
     }
     swiotlb_stream_set_bandwidth(rig, 4 * KiB);
-    qtest_memset(rig->qts, rig->ram_base, ++value, RIG_RAM_SIZE / 2);
+    value = value % UINT8_MAX + 1;
+    qtest_memset(rig->qts, rig->ram_base, value, RIG_RAM_SIZE / 2);
     g_assert_true(swiotlb_stream_active(rig));
 }
 
