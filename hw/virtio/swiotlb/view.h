@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The memory map that a virtual CPU's cached translations belong to; for
- * physmem.c
+ * physmem.c, behind memory-internal.h
  *
  * TCG caches which section of the memory map a page of a virtual CPU leads to
  * by the section's number. QEMU looks numbers up in the map of now. When the
@@ -13,13 +13,6 @@
 
 #ifndef HW_VIRTIO_SWIOTLB_VIEW_H
 #define HW_VIRTIO_SWIOTLB_VIEW_H
-
-/* It has moved in QEMU 10.2. */
-#if __has_include("exec/memory-internal.h")
-#include "exec/memory-internal.h"
-#else
-#include "system/memory-internal.h"
-#endif
 
 /*
  * swiotlb_view: the map in *@seen; the first time since it was forgotten, that

@@ -7,8 +7,13 @@
 // hunks: 1
 @header@
 @@
-#include "qemu/pmem.h"
+(
+#include "exec/memory-internal.h"
 +#include "hw/virtio/swiotlb/view.h"
+|
+#include "memory-internal.h"
++#include "hw/virtio/swiotlb/view.h"
+)
 
 // hunks: 1
 @cpu_keeps_view@
