@@ -63,8 +63,10 @@ class Starts:
             self.tap.equal(self.session.property(domain, alias, name), value,
                            f'{domain}: {alias} has {name}={value}')
 
-    def refused(self, what, words, answer):
+    def refused(self, what, words, answer, log=''):
+        """In libvirt's answer or, where it keeps that to itself, in a log."""
         status, output = answer
+        output += log
         self.tap.ok(status != 0, f'{what}: does not start', output)
         self.tap.ok(re.search(words, output), f'{what}: {words}', output)
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A system of this system's release, in a folder."""
+"""A Debian system in a folder."""
 
 import hashlib
 import os
+import shlex
 import tempfile
 from pathlib import Path
 
@@ -13,13 +14,15 @@ NOT_COMPARED = ('/dev', '/proc', '/run', '/tmp', '/var/cache', '/var/lib/apt',
                 '/var/lib/dpkg', '/var/log')
 
 
-def bootstrap(build, name, satisfy, hooks):
-    """An archive of a new system of this release; made once and kept.
+def bootstrap(build, name, satisfy, hooks, release=None):
+    """An archive of a new system; made once and kept.
 
     name     of this kind of system
     satisfy  dependencies, as packages declare them
     hooks    commands to end with, in which $1 is the system's root
+    release  Debian's, if not the one that runs here
     """
+    which = [f'--release={release}'] if release else []
     digest = hashlib.sha256('\n'.join([*satisfy, *hooks]).encode())
     target = build.scratch / f'{name}-{digest.hexdigest()[:16]}.tar'
     if target.exists():
@@ -31,7 +34,7 @@ def bootstrap(build, name, satisfy, hooks):
              + needs, *hooks]
     with tempfile.TemporaryDirectory(dir=build.scratch) as folder:
         part = Path(folder) / 'system.tar'
-        run(TOP / 'scripts' / 'new-system', build.folder, part,
+        run(TOP / 'scripts' / 'new-system', *which, build.folder, part,
             *(f'--customize-hook={hook}' for hook in hooks))
         part.rename(target)
     return target
@@ -45,15 +48,31 @@ class System:
         root.mkdir()
         run('tar', '-C', root, '--numeric-owner', '-xpf', archive)
 
+    def command(self, *command, shared=()):
+        """For subprocess: a command in it, which has no network.
+
+        shared  (folder of ours, where it is in the system)
+        """
+        mounts = ['mount -t proc proc "$1/proc"',
+                  'mount -t sysfs -o ro sysfs "$1/sys"']
+        for folder, where in shared:
+            inside = shlex.quote(f'{self.root}{where}')
+            folder = shlex.quote(str(folder))
+            mounts += [f'mkdir -p {inside}', f'mount --bind {folder} {inside}']
+        # The shell stays, as somebody has to wait for orphans.
+        script = ' && '.join([*mounts, 'chroot "$@"']) + '; exit $?'
+        return {
+            'args': ['unshare', '--mount', '--pid', '--net', '--fork',
+                     '--kill-child', 'sh', '-c', script, 'sh', self.root,
+                     *command],
+            'env': {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin',
+                    'LC_ALL': 'C.UTF-8', 'HOME': '/root',
+                    'DEBIAN_FRONTEND': 'noninteractive'}}
+
     def run(self, *command, **options):
-        """(status, output) of a command in it; it has no network."""
-        return attempt(
-            'unshare', '--mount', '--pid', '--net', '--fork', '--kill-child',
-            'sh', '-c', 'mount -t proc proc "$1/proc" && exec chroot "$@"',
-            'sh', self.root, *command, env={
-                'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'LC_ALL': 'C.UTF-8',
-                'HOME': '/root', 'DEBIAN_FRONTEND': 'noninteractive'},
-            **options)
+        """(status, output) of a command in it."""
+        inside = self.command(*command)
+        return attempt(*inside.pop('args'), **inside, **options)
 
     def install(self, debs):
         """dpkg's, which fetches nothing that would be missing."""
