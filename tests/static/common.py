@@ -49,7 +49,7 @@ def interpreter(path):
 def linux_source(build):
     """The folder with the parts of Linux that are of use here."""
     return subprocess.run(
-        [os.path.join(ROOT, 'scripts/linux-source'), build], text=True,
+        [os.path.join(SCRIPTS, 'linux-source'), build], text=True,
         check=True, stdout=subprocess.PIPE).stdout.strip()
 
 
