@@ -183,7 +183,7 @@ class Qemu:
     def fail(self, reason):
         raise MachineError(f'{reason}\n{self.report()}')
 
-    def report(self, lines=40):
+    def report(self, lines=80):
         """What QEMU said, and the end of the console."""
         text = []
         for path in (self.log.with_suffix('.stderr'), self.log):
@@ -206,11 +206,20 @@ class Qemu:
                 self.fail(f'QEMU ended with status {self.process.returncode} '
                           f'while waiting for {what}')
             if self.trouble():
+                self.hear_out()
                 self.fail(f'the guest\'s kernel complains: '
                           f'{self.trouble()[0]}')
             if time.monotonic() > until:
                 self.fail(f'timed out waiting for {what}')
             self.poll(0.2)
+
+    def hear_out(self, seconds=10):
+        """Wait until the kernel has said all that it has to say."""
+        until = time.monotonic() + seconds
+        heard = None
+        while heard != self.console_text and time.monotonic() < until:
+            heard = self.console_text
+            self.poll(1)
 
     # QMP
 
