@@ -357,6 +357,42 @@ size_t vsw_max_mapping_size(struct device *dev)
 	return vsw_max_mapping(vsw_of_dma_dev(dev));
 }
 
+struct reclaim {
+	struct vsw_device *vd;
+	struct vsw_left *rings, *mapped;
+};
+
+/*
+ * In the way it was mapped, so that debugging of the DMA API forgets it, too,
+ * and has nothing against the next use of that memory.
+ */
+static void reclaim(const struct vsw_slot *slot, size_t offset, void *data)
+{
+	struct reclaim *all = data;
+	struct vsw_device *vd = all->vd;
+	bool is_ring = slot->dir == DMA_NONE;
+	struct vsw_left *left = is_ring ? all->rings : all->mapped;
+	dma_addr_t addr = vd->window.bus + offset;
+	void *mem = vd->window.mem + offset;
+
+	left->slots++;
+	left->bytes += slot->size;
+	if (is_ring)
+		vsw_free_left(vd->parent, slot->size, mem, addr);
+	else
+		vsw_unmap_left(vd->parent, addr, slot->size, slot->dir);
+}
+
+void vsw_dma_reclaim(struct vsw_device *vd, struct vsw_left *rings,
+		     struct vsw_left *mapped)
+{
+	struct reclaim all = { vd, rings, mapped };
+
+	*rings = (struct vsw_left) {};
+	*mapped = (struct vsw_left) {};
+	vsw_pool_each(vd->pool, vd->owner, reclaim, &all);
+}
+
 static const struct dma_map_ops vsw_ops = {
 	.alloc			= vsw_alloc,
 	.free			= vsw_free,

@@ -95,10 +95,10 @@ static void detach(struct vsw_device *vd)
 	vsw_stats_hide(vd);
 	vsw_config_restore(vd);
 	vsw_map_restore(vd);
+	vsw_dma_reclaim(vd, &rings, &mapped);
 	vsw_dma_restore(vd);
 	vd->attached = false;
 
-	vsw_pool_reclaim(vd->pool, vd->owner, &rings, &mapped);
 	if (rings.slots)
 		dev_warn(dev, "%lu rings (%zu bytes) were not freed by the driver\n",
 			 rings.slots, rings.bytes);

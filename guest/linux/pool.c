@@ -219,36 +219,30 @@ bool vsw_pool_free(struct vsw_pool *pool, size_t offset, unsigned int owner)
 	return true;
 }
 
-struct reclaim {
-	struct vsw_pool *pool;
+struct each {
 	unsigned int owner;
-	struct vsw_left *rings, *mapped;
+	vsw_slot_fn fn;
+	void *data;
 };
 
-static bool reclaim(const struct vsw_record *record, size_t offset, void *data)
+static bool call_for_owned(const struct vsw_record *record, size_t offset,
+			   void *data)
 {
-	struct reclaim *all = data;
-	struct vsw_slot slot = { .owner = all->owner };
-	struct vsw_left *left;
+	struct each *each = data;
+	struct vsw_slot slot = { .owner = each->owner };
 
-	if (vsw_record_read(record, &slot) &&
-	    vsw_pool_free(all->pool, offset, all->owner)) {
-		left = slot.dir == DMA_NONE ? all->rings : all->mapped;
-		left->slots++;
-		left->bytes += slot.size;
-	}
+	if (vsw_record_read(record, &slot))
+		each->fn(&slot, offset, each->data);
 	return false;
 }
 
-void vsw_pool_reclaim(struct vsw_pool *pool, unsigned int owner,
-		      struct vsw_left *rings, struct vsw_left *mapped)
+void vsw_pool_each(struct vsw_pool *pool, unsigned int owner, vsw_slot_fn fn,
+		   void *data)
 {
-	struct reclaim all = { pool, owner, rings, mapped };
+	struct each each = { owner, fn, data };
 
-	*rings = (struct vsw_left) {};
-	*mapped = (struct vsw_left) {};
 	rcu_read_lock();
-	any_record(pool, reclaim, &all);
+	any_record(pool, call_for_owned, &each);
 	rcu_read_unlock();
 }
 

@@ -28,11 +28,6 @@ struct vsw_slot {
 	unsigned int owner;
 };
 
-struct vsw_left {
-	unsigned long slots;
-	size_t bytes;
-};
-
 /* While I/O goes on, the parts need not be of the same instant. */
 struct vsw_pool_stats {
 	/* Slots in use now */
@@ -65,9 +60,12 @@ bool vsw_pool_holds(struct vsw_pool *pool, const struct vsw_slot *slot);
 /* Frees any slot of @owner, as it is. False: @offset is not the start of one. */
 bool vsw_pool_free(struct vsw_pool *pool, size_t offset, unsigned int owner);
 
-/* Frees all slots of an owner who uses none of them any more. Slow. */
-void vsw_pool_reclaim(struct vsw_pool *pool, unsigned int owner,
-		      struct vsw_left *rings, struct vsw_left *mapped);
+typedef void (*vsw_slot_fn)(const struct vsw_slot *slot, size_t offset,
+			    void *data);
+
+/* Calls @fn, which may free it, for each slot of an owner. Slow. */
+void vsw_pool_each(struct vsw_pool *pool, unsigned int owner, vsw_slot_fn fn,
+		   void *data);
 
 /* Looks at every block that is taken. */
 void vsw_pool_stats(struct vsw_pool *pool, struct vsw_pool_stats *stats);

@@ -525,6 +525,48 @@ static void rings_lie_in_the_window(void)
 	rig_free(rig);
 }
 
+static dma_addr_t map_as_drivers_do(struct rig *rig, void *data, size_t size)
+{
+	dma_addr_t addr = dma_map_single(rig->dev, data, size, DMA_FROM_DEVICE);
+
+	expect(!dma_mapping_error(rig->dev, addr));
+	return addr;
+}
+
+static void what_is_left_is_taken_back(void)
+{
+	struct rig *rig = rig_new(SZ_1M);
+	struct vsw_left rings, mapped;
+	struct buffer buffer;
+	bool is_scrubbed;
+	dma_addr_t addr;
+
+	buffer_new(&buffer, 1000);
+	addr = map_as_drivers_do(rig, buffer.data, 1000);
+	dma_unmap_single(rig->dev, addr, 1000, DMA_FROM_DEVICE);
+	is_scrubbed = !memchr_inv(at_device(rig, addr, 1000), 0, 1000);
+
+	expect(dma_alloc_coherent(rig->dev, 5000, &addr, GFP_KERNEL));
+	addr = map_as_drivers_do(rig, buffer.data, 1000);
+	paint(at_device(rig, addr, 1000), 1000, DEVICE);
+	vsw_dma_reclaim(&rig->vd, &rings, &mapped);
+	expect_is(rings.slots, 1);
+	expect_is(rings.bytes, 5000);
+	expect_is(mapped.slots, 1);
+	expect_is(mapped.bytes, 1000);
+	expect(is_painted(buffer.data, 0, 1000, GUEST));
+	expect_is(!memchr_inv(at_device(rig, addr, 1000), 0, 1000),
+		  is_scrubbed);
+	vsw_dma_reclaim(&rig->vd, &rings, &mapped);
+	expect_is(rings.slots + mapped.slots, 0);
+
+	/* Debugging of the DMA API complains if it is still said to be mapped. */
+	addr = map_as_drivers_do(rig, buffer.data, 1000);
+	dma_unmap_single(rig->dev, addr, 1000, DMA_FROM_DEVICE);
+	buffer_free(&buffer);
+	rig_free(rig);
+}
+
 /* Maps @buffer again and again until that fails; returns how often it did not. */
 static unsigned int exhaust(struct rig *rig, void *buffer, dma_addr_t *addr,
 			    enum dma_data_direction dir)
@@ -661,6 +703,7 @@ static const struct pool_case dma_cases[] = {
 	CASE(who_wants_no_copy_gets_none),
 	CASE(lists_are_mapped_as_a_whole_or_not_at_all),
 	CASE(rings_lie_in_the_window),
+	CASE(what_is_left_is_taken_back),
 	CASE(full_window_refuses_and_keeps_a_reserve),
 	CASE(interrupts_get_in_between),
 };

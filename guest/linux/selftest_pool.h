@@ -350,6 +350,25 @@ static size_t take_for(struct window *window, unsigned int owner, size_t size,
 	return offset;
 }
 
+struct left {
+	struct vsw_pool *pool;
+	size_t rings, ring_bytes, mapped, mapped_bytes;
+};
+
+static void free_left(const struct vsw_slot *slot, size_t offset, void *data)
+{
+	struct left *left = data;
+
+	if (slot->dir == DMA_NONE) {
+		left->rings++;
+		left->ring_bytes += slot->size;
+	} else {
+		left->mapped++;
+		left->mapped_bytes += slot->size;
+	}
+	expect(vsw_pool_free(left->pool, offset, slot->owner));
+}
+
 /* Each leaves a ring and buffers behind. */
 static void owner_reaches_and_leaves_its_own_slots_only(void)
 {
@@ -358,7 +377,7 @@ static void owner_reaches_and_leaves_its_own_slots_only(void)
 	size_t offset[2][ARRAY_SIZE(size)], ring[2], at;
 	struct window *window = window_new(SZ_4M);
 	struct vsw_slot slot = { .owner = owners[1] };
-	struct vsw_left rings, mapped;
+	struct left left = { window->pool };
 	unsigned int i, j;
 
 	for (j = 0; j < 2; j++) {
@@ -375,13 +394,13 @@ static void owner_reaches_and_leaves_its_own_slots_only(void)
 	}
 	expect(!vsw_pool_free(window->pool, ring[0], owners[1]));
 
-	vsw_pool_reclaim(window->pool, owners[1], &rings, &mapped);
-	expect_is(rings.slots, 1);
-	expect_is(rings.bytes, ring_size);
-	expect_is(mapped.slots, ARRAY_SIZE(size));
-	expect_is(mapped.bytes, 4397 + 60 * SZ_1K);
-	vsw_pool_reclaim(window->pool, owners[1], &rings, &mapped);
-	expect_is(rings.slots + mapped.slots, 0);
+	vsw_pool_each(window->pool, owners[1], free_left, &left);
+	expect_is(left.rings, 1);
+	expect_is(left.ring_bytes, ring_size);
+	expect_is(left.mapped, ARRAY_SIZE(size));
+	expect_is(left.mapped_bytes, 4397 + 60 * SZ_1K);
+	vsw_pool_each(window->pool, owners[1], free_left, &left);
+	expect_is(left.rings + left.mapped, 1 + ARRAY_SIZE(size));
 
 	slot.owner = owners[0];
 	for (i = 0; i < ARRAY_SIZE(size); i++) {

@@ -105,6 +105,15 @@ extern const struct vsw_source vsw_bar_source, vsw_region_source;
 /* dma.c */
 void vsw_dma_install(struct vsw_device *vd);
 void vsw_dma_restore(struct vsw_device *vd);
+
+struct vsw_left {
+	unsigned long slots;
+	size_t bytes;
+};
+
+/* Takes back what a driver that is gone did not free, and looks at no buffer. */
+void vsw_dma_reclaim(struct vsw_device *vd, struct vsw_left *rings,
+		     struct vsw_left *mapped);
 void *vsw_alloc(struct device *dev, size_t size, dma_addr_t *addr, gfp_t gfp,
 		unsigned long attrs);
 void vsw_free(struct device *dev, size_t size, void *mem, dma_addr_t addr,
@@ -121,6 +130,18 @@ size_t vsw_max_mapping_size(struct device *dev);
 #ifdef VSW_HAS_VIRTIO_MAP
 void vsw_map_install(struct vsw_device *vd);
 void vsw_map_restore(struct vsw_device *vd);
+
+static inline void vsw_free_left(struct device *dev, size_t size, void *mem,
+				 dma_addr_t addr)
+{
+	vsw_free(dev, size, mem, addr, 0);
+}
+
+static inline void vsw_unmap_left(struct device *dev, dma_addr_t addr,
+				  size_t size, enum dma_data_direction dir)
+{
+	vsw_unmap_phys(dev, addr, size, dir, DMA_ATTR_SKIP_CPU_SYNC);
+}
 #else
 static inline void vsw_map_install(struct vsw_device *vd)
 {
@@ -128,6 +149,18 @@ static inline void vsw_map_install(struct vsw_device *vd)
 
 static inline void vsw_map_restore(struct vsw_device *vd)
 {
+}
+
+static inline void vsw_free_left(struct device *dev, size_t size, void *mem,
+				 dma_addr_t addr)
+{
+	dma_free_coherent(dev, size, mem, addr);
+}
+
+static inline void vsw_unmap_left(struct device *dev, dma_addr_t addr,
+				  size_t size, enum dma_data_direction dir)
+{
+	dma_unmap_page_attrs(dev, addr, size, dir, DMA_ATTR_SKIP_CPU_SYNC);
 }
 #endif
 
