@@ -111,7 +111,10 @@ struct vsw_left {
 	size_t bytes;
 };
 
-/* Takes back what a driver that is gone did not free, and looks at no buffer. */
+/*
+ * Takes back what a driver that is gone did not free, and looks at no buffer.
+ * By way of the DMA operations, so before vsw_dma_restore().
+ */
 void vsw_dma_reclaim(struct vsw_device *vd, struct vsw_left *rings,
 		     struct vsw_left *mapped);
 void *vsw_alloc(struct device *dev, size_t size, dma_addr_t *addr, gfp_t gfp,
