@@ -59,6 +59,24 @@ static inline dma_addr_t vsw_map_op(struct device *dev, struct page *page,
 #define unmap_phys	unmap_page
 #endif
 
+/*
+ * Before 6.4 memcpy() of x86 uses string instructions, however slow they are to
+ * start.
+ */
+#if defined(CONFIG_X86) && LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#include <asm/cpufeature.h>
+
+static __always_inline bool vsw_memcpy_is_fast(void)
+{
+	return static_cpu_has(X86_FEATURE_FSRM);
+}
+#else
+static inline bool vsw_memcpy_is_fast(void)
+{
+	return true;
+}
+#endif
+
 /* Such a kernel gives pools of the devicetree to their devices itself. */
 #define VSW_KERNEL_HAS_POOLS	IS_ENABLED(CONFIG_DMA_RESTRICTED_POOL)
 

@@ -14,52 +14,24 @@
 #include <linux/string.h>
 #include <linux/virtio_ids.h>
 
+#include "copy.h"
 #include "rogue.h"
 #include "slot.h"
 #include "trace.h"
 #include "virtio_swiotlb.h"
 
-#define SMALL_COPY	128
+/* virtio_net's control queue has buffers up to here, its packets longer ones. */
+#define CONTROL_BUFFER	128
 
 static bool scrub;
 module_param(scrub, bool, 0644);
 MODULE_PARM_DESC(scrub, "clear the window's memory when a request is done with it (off)");
 
-static __always_inline void copy_word(u8 *to, const u8 *from)
-{
-	put_unaligned(get_unaligned((const u64 *)from), (u64 *)to);
-}
-
-/*
- * String instructions take longer to start than a request's header, status or
- * indirect table, or the headers of a packet, take to copy.
- */
-static __always_inline void copy(void *to, const void *from, size_t size)
-{
-	const u8 *byte = from, *last_word;
-	u8 *place = to;
-
-	if (size > SMALL_COPY) {
-		memcpy(to, from, size);
-		return;
-	}
-	if (size < sizeof(u64)) {
-		while (size--)
-			WRITE_ONCE(*place++, *byte++);
-		return;
-	}
-	last_word = from + size - sizeof(u64);
-	for (; byte < last_word; byte += sizeof(u64), place += sizeof(u64))
-		copy_word(place, byte);
-	/* It may begin inside the one before. */
-	copy_word(to + size - sizeof(u64), last_word);
-}
-
 static __always_inline void copy_in(struct vsw_device *vd, size_t offset,
 				    const struct vsw_slot *slot, size_t at,
 				    size_t size)
 {
-	copy(vd->window.mem + offset, phys_to_virt(slot->buffer + at), size);
+	vsw_copy(vd->window.mem + offset, phys_to_virt(slot->buffer + at), size);
 	vsw_pool_copied(vd->pool, DMA_TO_DEVICE, size);
 }
 
@@ -67,7 +39,7 @@ static __always_inline void copy_out(struct vsw_device *vd, size_t offset,
 				     const struct vsw_slot *slot, size_t at,
 				     size_t size)
 {
-	copy(phys_to_virt(slot->buffer + at), vd->window.mem + offset, size);
+	vsw_copy(phys_to_virt(slot->buffer + at), vd->window.mem + offset, size);
 	vsw_pool_copied(vd->pool, DMA_FROM_DEVICE, size);
 }
 
@@ -116,8 +88,7 @@ static __always_inline bool is_copied_in(struct vsw_device *vd, size_t size,
 	case DMA_TO_DEVICE:
 		return !(attrs & DMA_ATTR_SKIP_CPU_SYNC);
 	case DMA_FROM_DEVICE:
-		/* The control queue has small ones. */
-		return size <= SMALL_COPY ||
+		return size <= CONTROL_BUFFER ||
 		       vd->vdev->id.device != VIRTIO_ID_NET;
 	default:
 		return true;

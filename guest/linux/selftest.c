@@ -21,6 +21,7 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
+#include "copy.h"
 #include "virtio_swiotlb.h"
 
 #undef pr_fmt
@@ -302,10 +303,12 @@ static void buffers_come_and_go(struct rig *rig, size_t size,
 	addr = must_map(rig, buffer.data, size, dir, 0);
 	seen = at_device(rig, addr, size);
 	expect(is_painted(seen, 0, size, GUEST));
+	expect(!memchr_inv(seen + size, 0, MARGIN));
 	paint(seen, size / 2, DEVICE);
 	vsw_unmap_phys(rig->dev, addr, size, dir, 0);
 	expect(is_mixed(buffer.data, 0, dir == DMA_TO_DEVICE ? 0 : size / 2,
 			size, DEVICE, GUEST));
+	memset(seen, 0, size);
 	buffer_free(&buffer);
 }
 
@@ -313,10 +316,14 @@ static void buffers_come_and_go_in_all_sizes(void)
 {
 	struct rig *rig = rig_new(SZ_1M);
 	unsigned int i, d;
+	size_t size;
 
-	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		for (d = 0; d < ARRAY_SIZE(ways); d++)
+	for (d = 0; d < ARRAY_SIZE(ways); d++) {
+		for (i = 0; i < ARRAY_SIZE(sizes); i++)
 			buffers_come_and_go(rig, sizes[i], ways[d]);
+		/* Whatever is left of them behind the last long step */
+		for (size = 1; size < VSW_SHORT + 64; size++)
+			buffers_come_and_go(rig, size, ways[d]);
 	}
 	rig_free(rig);
 }

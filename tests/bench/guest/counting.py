@@ -17,7 +17,7 @@ KERNEL = 1 << 63
 USER = 'programs'
 # What does nothing but copy, on all the CPUs that there may be
 COPY = re.compile(r'(__)?(memcpy|memmove|copy_page)(_orig|_erms|_regs)?$|'
-                  r'(__)?memcpy_(to|from)io$')
+                  r'(__)?memcpy_(to|from)io$|vsw_copy_long$')
 LOCK = re.compile(r'_raw_(spin|read|write)_(try)?lock(_bh|_irq|_irqsave)?$|'
                   r'mutex_lock|(__)?down_(read|write)$')
 
