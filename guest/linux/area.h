@@ -125,6 +125,19 @@ static inline bool vsw_area_exhausted(const struct vsw_area *area,
 		list_empty(&area->partial[class]));
 }
 
+/* The record of a place that the caller holds */
+static inline struct vsw_record *vsw_record_of(struct vsw_block *block,
+					       u32 place, size_t class)
+{
+	struct vsw_cut *cut;
+
+	block += place / VSW_UNITS;
+	if (class >= VSW_SMALL_CLASSES)
+		return &block->record;
+	cut = rcu_dereference_protected(block->cut, true);
+	return &cut->record[(place % VSW_UNITS) >> class];
+}
+
 /*
  * The record of what was handed out around @offset, below the window's size;
  * @at: how far inside it that is. The caller either holds the place or is

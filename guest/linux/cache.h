@@ -94,16 +94,13 @@ static __always_inline u32 vsw_cache_pop(struct vsw_cache *cache,
 	unsigned int limit = cache->shape[id][class].limit;
 	unsigned int first = READ_ONCE(magazine->first);
 	unsigned int n = READ_ONCE(magazine->n);
-	u32 place = VSW_NO_PLACE;
+	u32 place;
 
 	if (unlikely(!n))
 		return VSW_NO_PLACE;
-	for (; n && place == VSW_NO_PLACE; n--) {
-		place = vsw_cell_exchange(&magazine->cell[first], VSW_NO_PLACE);
-		first = vsw_cell_after(first, 1, limit);
-	}
-	WRITE_ONCE(magazine->first, first);
-	WRITE_ONCE(magazine->n, n);
+	place = vsw_cell_exchange(&magazine->cell[first], VSW_NO_PLACE);
+	WRITE_ONCE(magazine->first, vsw_cell_after(first, 1, limit));
+	WRITE_ONCE(magazine->n, n - 1);
 	return place;
 }
 

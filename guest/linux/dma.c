@@ -67,11 +67,22 @@ static void report_full(struct vsw_device *vd, size_t size)
  * so that a request of several entries has later ones twice. The device fills
  * the first; the others must not be copied over it.
  */
-static bool is_repeated(struct vsw_device *vd, const struct vsw_slot *slot)
+static noinline bool is_mapped(struct vsw_device *vd, phys_addr_t buffer,
+			       size_t size, enum dma_data_direction dir)
 {
-	return slot->dir == DMA_FROM_DEVICE &&
+	struct vsw_slot slot = { .buffer = buffer, .size = size, .dir = dir,
+				 .owner = vd->owner };
+
+	return vsw_pool_holds(vd->pool, &slot);
+}
+
+static __always_inline bool is_repeated(struct vsw_device *vd,
+					phys_addr_t buffer, size_t size,
+					enum dma_data_direction dir)
+{
+	return dir == DMA_FROM_DEVICE &&
 	       vd->vdev->id.device == VIRTIO_ID_CRYPTO &&
-	       vsw_pool_holds(vd->pool, slot);
+	       is_mapped(vd, buffer, size, dir);
 }
 
 /*
@@ -113,7 +124,7 @@ dma_addr_t vsw_map_phys(struct device *dev, phys_addr_t buffer, size_t size,
 	if (vsw_rogue_map(vd, buffer, size, dir))
 		return buffer;
 
-	if (is_repeated(vd, &slot))
+	if (is_repeated(vd, buffer, size, dir))
 		slot.dir = DMA_TO_DEVICE;
 	offset = vsw_pool_alloc(vd->pool, &slot);
 	if (offset == VSW_NO_SLOT) {
@@ -140,7 +151,7 @@ static bool find_slot(struct vsw_device *vd, dma_addr_t addr,
  * Nothing to undo at that address: part of a ring or buffer, see vsw_map_phys().
  * A device that tampers with its ring can lead a driver to others.
  */
-static void not_retired(struct vsw_device *vd, dma_addr_t addr)
+static noinline void not_retired(struct vsw_device *vd, dma_addr_t addr)
 {
 	struct vsw_slot slot;
 	size_t at;

@@ -93,45 +93,41 @@ static const struct choice *choice_for(enum dma_data_direction dir)
 	}
 }
 
-/* Coherent memory is aligned to the power of two that holds it. */
-static bool is_aligned(const struct vsw_slot *slot)
-{
-	return slot->dir == DMA_NONE && slot->size > VSW_BLOCK;
-}
-
 static u32 take_run(struct vsw_pool *pool, const struct choice *choice,
-		    const struct vsw_slot *slot)
+		    size_t size, bool align)
 {
-	unsigned int blocks = DIV_ROUND_UP(slot->size, VSW_BLOCK);
+	unsigned int blocks = DIV_ROUND_UP(size, VSW_BLOCK);
 	u32 place = VSW_NO_PLACE;
 	unsigned int i;
 
-	if (slot->size > min_t(size_t, vsw_pool_max_slot(pool), U32_MAX))
+	if (size > min_t(size_t, vsw_pool_max_slot(pool), U32_MAX))
 		return VSW_NO_PLACE;
 	for (i = 0; i < choice->n && place == VSW_NO_PLACE; i++)
 		place = vsw_area_take_run(&pool->area[choice->areas[i]],
-					  blocks, is_aligned(slot));
+					  blocks, align);
 	return place;
 }
 
 static u32 take(struct vsw_pool *pool, const struct choice *choice,
-		const struct vsw_slot *slot, size_t class)
+		size_t size, bool align, size_t class)
 {
-	if (class >= VSW_CLASSES || is_aligned(slot))
-		return take_run(pool, choice, slot);
+	if (class >= VSW_CLASSES || align)
+		return take_run(pool, choice, size, align);
 	return vsw_cache_take(&pool->cache, choice->areas, choice->n, class);
 }
 
-u32 vsw_pool_take(struct vsw_pool *pool, const struct vsw_slot *slot,
-		  size_t class)
+u32 vsw_pool_take(struct vsw_pool *pool, enum dma_data_direction dir,
+		  size_t size, size_t class)
 {
-	const struct choice *choice = choice_for(slot->dir);
-	u32 place = take(pool, choice, slot, class);
+	const struct choice *choice = choice_for(dir);
+	/* Coherent memory is aligned to the power of two that holds it. */
+	bool align = dir == DMA_NONE && size > VSW_BLOCK;
+	u32 place = take(pool, choice, size, align, class);
 
 	if (place == VSW_NO_PLACE) {
 		/* Magazines of all CPUs hold nothing when areas are asked again. */
 		vsw_cache_drain(&pool->cache, choice->areas, choice->n);
-		place = take(pool, choice, slot, class);
+		place = take(pool, choice, size, align, class);
 	}
 	if (place == VSW_NO_PLACE)
 		atomic_long_inc(&pool->full);

@@ -88,8 +88,11 @@ static inline void vsw_record_fill(struct vsw_record *record,
 			  state | vsw_state_owner(slot) | (slot->dir + 1));
 }
 
-/* Returns the state in which the record says what is in its owner's @slot, or 0. */
-static inline u32 vsw_record_read(const struct vsw_record *record,
+/*
+ * Returns the state in which the record says what is in its owner's @slot, or 0.
+ * What was read is of one use if the state is the same after it.
+ */
+static inline u32 vsw_record_peek(const struct vsw_record *record,
 				  struct vsw_slot *slot)
 {
 	/* Pairs with vsw_record_fill() */
@@ -101,14 +104,21 @@ static inline u32 vsw_record_read(const struct vsw_record *record,
 	slot->buffer = READ_ONCE(record->buffer);
 	slot->size = READ_ONCE(record->size);
 	slot->dir = (state & VSW_STATE_DIR) - 1;
-	/* What was read is of one use if the state is the same after it. */
+	return state;
+}
+
+static inline u32 vsw_record_read(const struct vsw_record *record,
+				  struct vsw_slot *slot)
+{
+	u32 state = vsw_record_peek(record, slot);
+
 	smp_rmb();
 	return READ_ONCE(record->state) == state ? state : 0;
 }
 
 /* Out of what is left, on all CPUs, in all areas that may be used */
-u32 vsw_pool_take(struct vsw_pool *pool, const struct vsw_slot *slot,
-		  size_t class);
+u32 vsw_pool_take(struct vsw_pool *pool, enum dma_data_direction dir,
+		  size_t size, size_t class);
 
 /* Returns the offset of a slot for @slot->size bytes, or VSW_NO_SLOT. */
 static __always_inline size_t vsw_pool_alloc(struct vsw_pool *pool,
@@ -116,19 +126,17 @@ static __always_inline size_t vsw_pool_alloc(struct vsw_pool *pool,
 {
 	size_t class = vsw_class(slot->size);
 	u32 place = VSW_NO_PLACE;
-	size_t offset, at;
 
 	if (likely(class < VSW_CLASSES && slot->dir != DMA_NONE))
 		place = vsw_cache_pop(&pool->cache, vsw_area_for(slot->dir),
 				      class);
 	if (unlikely(place == VSW_NO_PLACE)) {
-		place = vsw_pool_take(pool, slot, class);
+		place = vsw_pool_take(pool, slot->dir, slot->size, class);
 		if (place == VSW_NO_PLACE)
 			return VSW_NO_SLOT;
 	}
-	offset = (size_t)place << VSW_UNIT_SHIFT;
-	vsw_record_fill(vsw_record_at(pool->block, offset, &at), slot);
-	return offset;
+	vsw_record_fill(vsw_record_of(pool->block, place, class), slot);
+	return (size_t)place << VSW_UNIT_SHIFT;
 }
 
 /*
@@ -161,9 +169,12 @@ static __always_inline bool vsw_record_retire(struct vsw_pool *pool,
 	size_t at;
 	u32 state;
 
+	if (unlikely(offset >= (size_t)pool->blocks << VSW_BLOCK_SHIFT))
+		return false;
 	/* Readers with preemption off cost no call. */
 	rcu_read_lock_sched();
-	state = vsw_record_find(pool, offset, &record, slot, &at);
+	record = vsw_record_at(pool->block, offset, &at);
+	state = vsw_record_peek(record, slot);
 	if (likely(state && !at && (rings || slot->dir != DMA_NONE)))
 		mine = cmpxchg(&record->state, state,
 			       state & ~VSW_STATE_DIR) == state;
