@@ -46,6 +46,11 @@
 #define SWIOTLB_VHOST_RINGS_AS(vdev) (&address_space_memory)
 #endif
 
+/* For what is written before it is read, see hw/net/virtio-net.c.cocci */
+#ifndef QEMU_UNINITIALIZED
+#define QEMU_UNINITIALIZED __attribute__((uninitialized))
+#endif
+
 /*
  * Does a vDPA device map guest memory as soon as it is opened, before anybody
  * knows for whom?
