@@ -148,8 +148,8 @@ static inline struct vsw_record *vsw_record_at(struct vsw_block *block,
 					       size_t offset, size_t *at)
 {
 	unsigned int in_block = offset & (VSW_BLOCK - 1);
+	unsigned int shift, piece;
 	struct vsw_cut *cut;
-	unsigned int shift;
 	u32 back;
 
 	block += offset >> VSW_BLOCK_SHIFT;
@@ -157,8 +157,9 @@ static inline struct vsw_record *vsw_record_at(struct vsw_block *block,
 	cut = rcu_dereference_check(block->cut, true);
 	if (cut) {
 		shift = VSW_UNIT_SHIFT + cut->class;
-		*at = in_block & (BIT(shift) - 1);
-		return &cut->record[in_block >> shift];
+		piece = in_block >> shift;
+		*at = in_block - (piece << shift);
+		return &cut->record[piece];
 	}
 	back = READ_ONCE(block->back);
 	*at = ((size_t)back << VSW_BLOCK_SHIFT) + in_block;

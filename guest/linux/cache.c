@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Magazines of places for each CPU: see cache.h. */
+#include <linux/build_bug.h>
 #include <linux/cache.h>
 #include <linux/cpumask.h>
 #include <linux/minmax.h>
@@ -35,6 +36,7 @@ int vsw_cache_init(struct vsw_cache *cache, struct vsw_area *area)
 	unsigned int i, class, words = 0;
 	struct vsw_shape *shape;
 
+	static_assert(ARRAY_SIZE(cache->shape[0]) >= VSW_CLASSES);
 	cache->area = area;
 	for (i = 0; i < VSW_AREAS; i++) {
 		for (class = 0; class < VSW_CLASSES; class++) {

@@ -37,7 +37,8 @@ struct vsw_shape {
 struct vsw_cache {
 	struct vsw_area *area;
 	u32 __percpu *words;
-	struct vsw_shape shape[VSW_AREAS][VSW_CLASSES];
+	/* A power of two in each row: found by shifts */
+	struct vsw_shape shape[VSW_AREAS][16];
 };
 
 /*

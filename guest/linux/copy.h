@@ -21,12 +21,13 @@ static __always_inline void vsw_copy_words(u8 *to, const u8 *from, size_t size)
 {
 	const u8 *last = from + size - VSW_WORD;
 
-	for (; last - from >= 3 * VSW_WORD; from += 4 * VSW_WORD,
-					    to += 4 * VSW_WORD) {
+	while (last - from >= 3 * VSW_WORD) {
 		vsw_copy_word(to, from);
 		vsw_copy_word(to + VSW_WORD, from + VSW_WORD);
 		vsw_copy_word(to + 2 * VSW_WORD, from + 2 * VSW_WORD);
 		vsw_copy_word(to + 3 * VSW_WORD, from + 3 * VSW_WORD);
+		from += 4 * VSW_WORD;
+		to += 4 * VSW_WORD;
 	}
 	for (; from < last; from += VSW_WORD, to += VSW_WORD)
 		vsw_copy_word(to, from);

@@ -165,13 +165,14 @@ void vsw_unmap_phys(struct device *dev, dma_addr_t addr, size_t size,
 		    enum dma_data_direction dir, unsigned long attrs)
 {
 	struct vsw_device *vd = vsw_of_dma_dev(dev);
+	struct vsw_pool *pool = vd->pool;
 	size_t offset = addr - vd->window.bus;
 	struct vsw_slot slot = { .owner = vd->owner };
 
 	if (vsw_rogue_unmap(vd, addr))
 		return;
 	/* An address outside gives an offset behind the pool's end. */
-	if (!vsw_pool_retire(vd->pool, offset, &slot)) {
+	if (!vsw_pool_retire(pool, offset, &slot)) {
 		not_retired(vd, addr);
 		return;
 	}
@@ -181,7 +182,7 @@ void vsw_unmap_phys(struct device *dev, dma_addr_t addr, size_t size,
 	trace_vsw_unmap(vd, addr, slot.buffer, slot.size, slot.dir);
 	if (unlikely(READ_ONCE(scrub)))
 		wipe(vd, offset, slot.size);
-	vsw_pool_release(vd->pool, offset, &slot);
+	vsw_pool_release(pool, offset, &slot);
 }
 
 /* Finds the mapping to sync; *@size is cut to what it holds from @addr on. */

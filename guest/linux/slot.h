@@ -90,7 +90,7 @@ static inline void vsw_record_fill(struct vsw_record *record,
 
 /*
  * Returns the state in which the record says what is in its owner's @slot, or 0.
- * What was read is of one use if the state is the same after it.
+ * If the state has changed after it, they may be parts of two uses.
  */
 static inline u32 vsw_record_peek(const struct vsw_record *record,
 				  struct vsw_slot *slot)
@@ -112,6 +112,7 @@ static inline u32 vsw_record_read(const struct vsw_record *record,
 {
 	u32 state = vsw_record_peek(record, slot);
 
+	/* What was read is of one use if the state is the same after it. */
 	smp_rmb();
 	return READ_ONCE(record->state) == state ? state : 0;
 }

@@ -183,7 +183,7 @@ void vsw_config_restore(struct vsw_device *vd);
 
 static inline struct vsw_device *vsw_of_dma_dev(struct device *dev)
 {
-	return container_of(get_dma_ops(dev), struct vsw_device, dma_ops);
+	return container_of(dev->dma_ops, struct vsw_device, dma_ops);
 }
 
 static inline struct vsw_device *vsw_of_vdev(struct virtio_device *vdev)

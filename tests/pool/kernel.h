@@ -9,6 +9,7 @@
 #ifndef TESTS_POOL_KERNEL_H
 #define TESTS_POOL_KERNEL_H
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
