@@ -62,11 +62,6 @@ static void report_full(struct vsw_device *vd, size_t size)
 			 vd->window.size >> 10, vd->source->size_option);
 }
 
-/*
- * virtio_crypto hands over each entry of a scatterlist with all that follow it,
- * so that a request of several entries has later ones twice. The device fills
- * the first; the others must not be copied over it.
- */
 static noinline bool is_mapped(struct vsw_device *vd, phys_addr_t buffer,
 			       size_t size, enum dma_data_direction dir)
 {
@@ -76,6 +71,11 @@ static noinline bool is_mapped(struct vsw_device *vd, phys_addr_t buffer,
 	return vsw_pool_holds(vd->pool, &slot);
 }
 
+/*
+ * virtio_crypto hands over each entry of a scatterlist with all that follow it,
+ * so that a request of several entries has later ones twice. The device fills
+ * the first; the others must not be copied over it.
+ */
 static __always_inline bool is_repeated(struct vsw_device *vd,
 					phys_addr_t buffer, size_t size,
 					enum dma_data_direction dir)
