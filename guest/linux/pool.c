@@ -137,13 +137,15 @@ u32 vsw_pool_take(struct vsw_pool *pool, enum dma_data_direction dir,
 bool vsw_pool_find(struct vsw_pool *pool, size_t offset, struct vsw_slot *slot,
 		   size_t *at)
 {
-	struct vsw_record *record;
-	u32 state;
+	bool found;
 
+	if (!vsw_pool_reaches(pool, offset))
+		return false;
 	rcu_read_lock();
-	state = vsw_record_find(pool, offset, &record, slot, at);
+	found = vsw_record_read(vsw_record_at(pool->block, offset, at), slot);
 	rcu_read_unlock();
-	return state;
+	/* Behind a run's end a record may be of a longer one that is gone. */
+	return found && (!*at || *at < vsw_class_bytes(vsw_class(slot->size)));
 }
 
 typedef bool (*look_fn)(const struct vsw_record *record, size_t offset,

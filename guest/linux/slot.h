@@ -83,7 +83,7 @@ static inline void vsw_record_fill(struct vsw_record *record,
 
 	WRITE_ONCE(record->buffer, slot->buffer);
 	WRITE_ONCE(record->size, slot->size);
-	/* Who sees the state sees what it is about, see vsw_record_read(). */
+	/* Who sees the state sees what it is about, see vsw_record_peek(). */
 	smp_store_release(&record->state,
 			  state | vsw_state_owner(slot) | (slot->dir + 1));
 }
@@ -140,24 +140,9 @@ static __always_inline size_t vsw_pool_alloc(struct vsw_pool *pool,
 	return (size_t)place << VSW_UNIT_SHIFT;
 }
 
-/*
- * Returns the state of the slot in use around @offset, or 0. What is behind a
- * run's end may still say that it is part of a longer one, now gone.
- */
-static __always_inline u32 vsw_record_find(struct vsw_pool *pool, size_t offset,
-					   struct vsw_record **record,
-					   struct vsw_slot *slot, size_t *at)
+static inline bool vsw_pool_reaches(const struct vsw_pool *pool, size_t offset)
 {
-	u32 state;
-
-	if (unlikely(offset >= (size_t)pool->blocks << VSW_BLOCK_SHIFT))
-		return 0;
-	*record = vsw_record_at(pool->block, offset, at);
-	state = vsw_record_read(*record, slot);
-	if (unlikely(*at && state) &&
-	    *at >= vsw_class_bytes(vsw_class(slot->size)))
-		return 0;
-	return state;
+	return offset < (size_t)pool->blocks << VSW_BLOCK_SHIFT;
 }
 
 /* The first step for any slot, or for any but those of rings */
@@ -170,7 +155,7 @@ static __always_inline bool vsw_record_retire(struct vsw_pool *pool,
 	size_t at;
 	u32 state;
 
-	if (unlikely(offset >= (size_t)pool->blocks << VSW_BLOCK_SHIFT))
+	if (unlikely(!vsw_pool_reaches(pool, offset)))
 		return false;
 	/* Readers with preemption off cost no call. */
 	rcu_read_lock_sched();
