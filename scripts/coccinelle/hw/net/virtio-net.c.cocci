@@ -11,10 +11,11 @@
 +#include "hw/virtio/swiotlb/compat.h"
 
 // Of the arrays for what a packet lies in only as much is read as was written.
-// hunks: 1
+// hunks: 3
 // QEMU: < 10.2
 // feature: pop-uninitialized
 @received_uninitialized@
+attribute name QEMU_UNINITIALIZED;
 identifier A = {elems, lens, mhdr_sg};
 expression N;
 type T;
@@ -22,8 +23,10 @@ type T;
 virtio_net_receive_rcu(...)
 {
 <...
-- T A[N];
-+ T A[N] __attribute__((uninitialized));
++ QEMU_UNINITIALIZED
+ T
+ A[N]
+ ;
 ...>
 }
 

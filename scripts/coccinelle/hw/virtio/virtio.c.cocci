@@ -332,10 +332,11 @@ virtio_memory_listener_commit(...)
 // Not for the window's sake. QEMU is built so that variables start as zeros:
 // 24 KiB for each request, all of which is written before it is read. Later
 // versions say so themselves.
-// hunks: 2
+// hunks: 4
 // QEMU: < 10.2
 // feature: pop-uninitialized
 @pop_uninitialized@
+attribute name QEMU_UNINITIALIZED;
 identifier F = {virtqueue_split_pop, virtqueue_packed_pop};
 identifier A = {addr, iov};
 expression N;
@@ -344,7 +345,9 @@ type T;
 F(...)
 {
 <...
-- T A[N];
-+ T A[N] __attribute__((uninitialized));
++ QEMU_UNINITIALIZED
+ T
+ A[N]
+ ;
 ...>
 }
