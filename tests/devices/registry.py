@@ -5,6 +5,8 @@ Works    `text` for the user guide; devices of the common guest and cases of
          our qtests, all of which have to pass
 Refused  arguments with which nothing but the window stands in the way, and
          words that the message must have
+RefusedWhenOpen
+         cases of our qtests, which have the back end that it takes
 """
 
 from dataclasses import dataclass, field
@@ -31,6 +33,14 @@ class Refused:
     before: list = field(default_factory=list)
     machine: str = 'q35'
 
+
+@dataclass
+class RefusedWhenOpen:
+    qtest: list
+
+
+# The QEMU that the types below and the user guide's table are of
+GUIDE = (10, 0)
 
 DATA = 'swiotlb-data-test'
 
@@ -184,6 +194,35 @@ TYPES.update({
     'vhost-vsock-pci': kernel('vhost-vsock'),
     'vhost-vsock-pci-non-transitional': kernel('vhost-vsock-non-transitional'),
 })
+
+
+def refused_by_kernel(name):
+    return RefusedWhenOpen([(
+        'swiotlb-vhost-kernel-test',
+        f'/x86_64/swiotlb/vhost-kernel/{name}/window_is_refused')])
+
+
+# What is otherwise in later versions of QEMU
+LATER = {
+    (10, 1): {
+        'vhost-vdpa-device-pci': refused_by_kernel('vhost-vdpa'),
+        'vhost-vdpa-device-pci-non-transitional':
+            refused_by_kernel('vhost-vdpa-non-transitional'),
+    },
+    (10, 2): {
+        'vhost-user-test-device-pci': back_end('vhost-user-test-device'),
+    },
+}
+
+
+def types(version):
+    """All types of a QEMU: (10, 2) for 10.2.2."""
+    found = dict(TYPES)
+    for since, different in LATER.items():
+        if version >= since:
+            found.update(different)
+    return found
+
 
 # Properties of types that work, with which they are refused
 PROPERTIES = {
