@@ -91,9 +91,13 @@ class Proof:
     def options(self):
         return ''
 
+    def rings_packed(self):
+        """The module has no packed rings without indirect descriptors."""
+        return self.packed and self.indirect
+
     def arguments(self):
         before = self.before()
-        size = self.packed_size if self.packed else self.size
+        size = self.packed_size if self.rings_packed() else self.size
         parts = [self.qtype, f'id={self.name}', self.options(), 'swiotlb=on',
                  f'swiotlb-size={size}',
                  f'packed={"on" if self.packed else "off"}',
@@ -123,8 +127,7 @@ class Proof:
         ring = compat.ring(devices.RING_PACKED in state.features,
                            devices.INDIRECT_DESC in state.features)
         record.rings.add(ring)
-        # The module has no packed rings without indirect descriptors.
-        want = compat.ring(self.packed and self.indirect, self.indirect)
+        want = compat.ring(self.rings_packed(), self.indirect)
         record.equal(ring, want, f'rings: {want}')
         record.equal(machine.property(self.name, 'swiotlb-rejected'), 0,
                      'the device had nothing to reject')
