@@ -12,7 +12,7 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT / 'tests' / 'guest'))
 
 from harness import cli, compat, devices, host, initramfs  # noqa: E402,F401
-from harness.build import Build, BuildError  # noqa: E402,F401
+from harness.build import Build, BuildError, numbers  # noqa: E402,F401
 from harness.machine import Machine, MachineError  # noqa: E402,F401
 
 

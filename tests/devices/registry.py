@@ -148,20 +148,22 @@ BACK_END = ('A back end in another process, which has the window and nothing els
 
 def back_end(name):
     """A vhost-user type is proved by its case in a qtest."""
-    return Works(BACK_END, qtest=[(
-        'swiotlb-vhost-user-test',
-        f'/x86_64/swiotlb/vhost-user/{name}/moves_data_through_the_window')])
+    return Works(BACK_END, qtest=[(VHOST_USER, VHOST_USER_CASE.format(name))])
 
 
 KERNEL = ('Tested without the kernel\'s device: a stand-in for it gets the window and nothing else of '
           'the guest, and the rings lie in it')
 
 
+def kernel_case(name, case):
+    return ('swiotlb-vhost-kernel-test',
+            f'/x86_64/swiotlb/vhost-kernel/{name}/{case}')
+
+
 def kernel(name):
     """The test machines have none of these devices."""
-    return Works(KERNEL, qtest=[(
-        'swiotlb-vhost-kernel-test',
-        f'/x86_64/swiotlb/vhost-kernel/{name}/kernel_gets_the_window_only')])
+    return Works(KERNEL,
+                 qtest=[kernel_case(name, 'kernel_gets_the_window_only')])
 
 
 TYPES.update({
@@ -197,9 +199,7 @@ TYPES.update({
 
 
 def refused_by_kernel(name):
-    return RefusedWhenOpen([(
-        'swiotlb-vhost-kernel-test',
-        f'/x86_64/swiotlb/vhost-kernel/{name}/window_is_refused')])
+    return RefusedWhenOpen([kernel_case(name, 'window_is_refused')])
 
 
 # What is otherwise in later versions of QEMU

@@ -173,6 +173,15 @@ void swiotlb_driver_move_window_away_and_close(SwiotlbDriver *drv)
     swiotlb_driver_close_window(drv);
 }
 
+void swiotlb_driver_function_reset(SwiotlbDriver *drv)
+{
+    uint8_t cap = qpci_find_capability(drv->pci, PCI_CAP_ID_EXP, 0);
+
+    g_assert_cmphex(qpci_config_readl(drv->pci, cap + PCI_EXP_DEVCAP) &
+                    PCI_EXP_DEVCAP_FLR, !=, 0);
+    qpci_config_writew(drv->pci, cap + PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_BCR_FLR);
+}
+
 void swiotlb_driver_map(SwiotlbDriver *drv, uint64_t window, uint64_t modern)
 {
     if (drv->window_bar >= 0) {

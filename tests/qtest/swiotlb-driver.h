@@ -111,6 +111,8 @@ void swiotlb_driver_close_window(SwiotlbDriver *drv);
 void swiotlb_driver_take_mastering(SwiotlbDriver *drv);
 void swiotlb_driver_move_window(SwiotlbDriver *drv);
 void swiotlb_driver_move_window_away_and_close(SwiotlbDriver *drv);
+/* A function-level reset, which the device has to offer */
+void swiotlb_driver_function_reset(SwiotlbDriver *drv);
 /* Program both BARs, then turn memory decoding and bus mastering on. */
 void swiotlb_driver_map(SwiotlbDriver *drv, uint64_t window, uint64_t modern);
 void swiotlb_driver_move_bar(SwiotlbDriver *drv, int bar, uint64_t addr);

@@ -10,7 +10,6 @@
 #include "swiotlb-blk.h"
 #include "swiotlb-heap-shim.h"
 #include "standard-headers/linux/pci_regs.h"
-#include "standard-headers/linux/virtio_config.h"
 #include "standard-headers/linux/virtio_ring.h"
 
 #define WAIT_US         (20 * G_USEC_PER_SEC)
@@ -19,8 +18,6 @@
 #define ROUNDS          150
 /* Bytes; less than the smallest allocation that is left in each round */
 #define SLACK           4000
-
-#define ELSEWHERE       0xe8000000ull
 
 typedef struct Held {
     uint64_t heap;      /* bytes in use */
@@ -46,10 +43,6 @@ static int heap_socket;
 
 static SwiotlbRig *start(const LeakCase *c)
 {
-    g_autofree char *program = g_file_read_link("/proc/self/exe", NULL);
-    g_autofree char *dir = g_path_get_dirname(program);
-    g_autofree char *shim = g_build_filename(dir, "libswiotlb-heap-shim.so",
-                                             NULL);
     g_autofree char *number = NULL;
     const BlkVariant *variant = c->variant;
     SwiotlbRig *rig;
@@ -58,14 +51,14 @@ static SwiotlbRig *start(const LeakCase *c)
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), ==, 0);
     number = g_strdup_printf("%d", sv[1]);
     g_setenv(HEAP_SOCKET, number, true);
-    g_setenv("LD_PRELOAD", shim, true);
+    swiotlb_rig_preload("libswiotlb-heap-shim.so");
     /* What threads keep for the next allocation would count as in use. */
     g_setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0", true);
     rig = c->end->express ?
         swiotlb_rig_new_express(variant->device, variant->extra) :
         swiotlb_rig_new(variant->device, variant->extra);
     g_unsetenv("GLIBC_TUNABLES");
-    g_unsetenv("LD_PRELOAD");
+    swiotlb_rig_preload(NULL);
     g_unsetenv(HEAP_SOCKET);
     close(sv[1]);
     heap_socket = sv[0];
@@ -161,22 +154,17 @@ static void machine_reset(SwiotlbRig *rig, SwiotlbQueue *vq)
 
 static void function_level_reset(SwiotlbRig *rig, SwiotlbQueue *vq)
 {
-    QPCIDevice *pci = rig->drv->pci;
-    uint8_t cap = qpci_find_capability(pci, PCI_CAP_ID_EXP, 0);
-
-    qpci_config_writew(pci, cap + PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_BCR_FLR);
+    swiotlb_driver_function_reset(rig->drv);
 }
 
 static void bus_reset(SwiotlbRig *rig, SwiotlbQueue *vq)
 {
-    qpci_config_writew(rig->port, PCI_BRIDGE_CONTROL,
-                       PCI_BRIDGE_CTL_BUS_RESET);
-    qpci_config_writew(rig->port, PCI_BRIDGE_CONTROL, 0);
+    swiotlb_rig_reset_bus(rig);
 }
 
 static void window_moved(SwiotlbRig *rig, SwiotlbQueue *vq)
 {
-    swiotlb_driver_move_bar(rig->drv, rig->drv->window_bar, ELSEWHERE);
+    swiotlb_driver_move_window(rig->drv);
 }
 
 static void decoding_off(SwiotlbRig *rig, SwiotlbQueue *vq)
@@ -186,17 +174,7 @@ static void decoding_off(SwiotlbRig *rig, SwiotlbQueue *vq)
 
 static void bus_master_off(SwiotlbRig *rig, SwiotlbQueue *vq)
 {
-    swiotlb_driver_command(rig->drv, 0, PCI_COMMAND_MASTER);
-}
-
-static void await_refusal(SwiotlbRig *rig)
-{
-    gint64 end = g_get_monotonic_time() + WAIT_US;
-
-    while (!(swiotlb_driver_status(rig->drv) & VIRTIO_CONFIG_S_NEEDS_RESET)) {
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-        g_usleep(100);
-    }
+    swiotlb_driver_take_mastering(rig->drv);
 }
 
 /* One segment lies in the window, the next one in guest RAM. */
@@ -209,7 +187,7 @@ static void buffer_refused(SwiotlbRig *rig, SwiotlbQueue *vq)
     blk_request_fill(rig, &req);
     blk_request_add(rig, vq, &req, true);
     swiotlb_queue_kick(vq);
-    await_refusal(rig);
+    g_assert_true(swiotlb_rig_await_stopped(rig));
 }
 
 static void table_refused(SwiotlbRig *rig, SwiotlbQueue *vq)
@@ -218,7 +196,7 @@ static void table_refused(SwiotlbRig *rig, SwiotlbQueue *vq)
 
     swiotlb_queue_add_indirect(vq, RIG_TARGET, len);
     swiotlb_queue_kick(vq);
-    await_refusal(rig);
+    g_assert_true(swiotlb_rig_await_stopped(rig));
 }
 
 static void rings_refused(SwiotlbRig *rig, SwiotlbQueue *vq)
@@ -230,7 +208,7 @@ static void rings_refused(SwiotlbRig *rig, SwiotlbQueue *vq)
     swiotlb_queue_enable(ram);
     swiotlb_rig_driver_ok(rig);
     swiotlb_queue_kick(ram);
-    await_refusal(rig);
+    g_assert_true(swiotlb_rig_await_stopped(rig));
     swiotlb_queue_free(ram);
 }
 

@@ -198,6 +198,20 @@ static SwiotlbRig *rig_start(const char *device, const char *window,
     return rig;
 }
 
+void swiotlb_rig_preload(const char *library)
+{
+    g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
+    g_autofree char *dir = g_path_get_dirname(self);
+
+    if (library) {
+        g_autofree char *path = g_build_filename(dir, library, NULL);
+
+        g_setenv("LD_PRELOAD", path, true);
+    } else {
+        g_unsetenv("LD_PRELOAD");
+    }
+}
+
 static SwiotlbRig *rig_new(const char *device, const char *window,
                            const char *extra, bool express)
 {
@@ -356,6 +370,13 @@ void swiotlb_rig_map(SwiotlbRig *rig)
         open_port(rig->port);
     }
     swiotlb_driver_map(rig->drv, RIG_WINDOW, RIG_MODERN);
+}
+
+void swiotlb_rig_reset_bus(SwiotlbRig *rig)
+{
+    qpci_config_writew(rig->port, PCI_BRIDGE_CONTROL,
+                       PCI_BRIDGE_CTL_BUS_RESET);
+    qpci_config_writew(rig->port, PCI_BRIDGE_CONTROL, 0);
 }
 
 SwiotlbRig *swiotlb_rig_new(const char *device, const char *extra)
@@ -540,14 +561,22 @@ void swiotlb_rig_assert_untouched(SwiotlbRig *rig)
                 RIG_NEIGHBOUR_SIZE);
 }
 
-void swiotlb_rig_assert_stopped(SwiotlbRig *rig, bool interrupt)
+bool swiotlb_rig_await_stopped(SwiotlbRig *rig)
 {
     gint64 end = g_get_monotonic_time() + WAIT_US;
 
-    while (!(swiotlb_driver_status(rig->drv) & VIRTIO_CONFIG_S_NEEDS_RESET) &&
-           g_get_monotonic_time() < end) {
+    while (!(swiotlb_driver_status(rig->drv) & VIRTIO_CONFIG_S_NEEDS_RESET)) {
+        if (g_get_monotonic_time() >= end) {
+            return false;
+        }
         qtest_clock_step(rig->qts, 1000000);
     }
+    return true;
+}
+
+void swiotlb_rig_assert_stopped(SwiotlbRig *rig, bool interrupt)
+{
+    swiotlb_rig_await_stopped(rig);
     /* First of all the damage: it says what went wrong. */
     swiotlb_rig_assert_untouched(rig);
     g_assert_cmphex(swiotlb_driver_status(rig->drv) &

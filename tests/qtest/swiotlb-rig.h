@@ -108,8 +108,12 @@ SwiotlbRig *swiotlb_rig_new_mmio(const char *device, const char *extra);
 /* A driver for that neighbour, a virtio-rng */
 SwiotlbDriver *swiotlb_rig_neighbour_mmio(SwiotlbRig *rig);
 void swiotlb_rig_free(SwiotlbRig *rig);
+/* Load @library, found beside the test, into QEMUs to come; NULL: no more. */
+void swiotlb_rig_preload(const char *library);
 /* Put BARs, and bridge windows above them, where this file says. */
 void swiotlb_rig_map(SwiotlbRig *rig);
+/* An express rig: reset the bus below the root port. */
+void swiotlb_rig_reset_bus(SwiotlbRig *rig);
 
 /*
  * Reset the device and negotiate @features besides VERSION_1, ACCESS_PLATFORM
@@ -140,6 +144,8 @@ void swiotlb_rig_snapshot(SwiotlbRig *rig);
 void swiotlb_rig_barrier(SwiotlbRig *rig);
 /* Guest RAM, disk image and neighbour are as in the snapshot. */
 void swiotlb_rig_assert_untouched(SwiotlbRig *rig);
+/* Wait for NEEDS_RESET; false if it does not come. */
+bool swiotlb_rig_await_stopped(SwiotlbRig *rig);
 /*
  * The device refused an access: NEEDS_RESET, the counter, a log line, and
  * nothing was touched.  With @interrupt, the configuration interrupt came too.

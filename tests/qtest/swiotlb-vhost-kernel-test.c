@@ -66,18 +66,9 @@ typedef struct Bench {
     char *log;
 } Bench;
 
-static char *shim_path(void)
-{
-    g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
-    g_autofree char *dir = g_path_get_dirname(self);
-
-    return g_build_filename(dir, "libswiotlb-vhost-shim.so", NULL);
-}
-
 static Bench bench_new(const Type *type, const char *window, const char *extra)
 {
     Bench b = { .type = type, .base = RIG_WINDOW, .tap = -1 };
-    g_autofree char *shim = shim_path();
     g_autofree char *args = NULL;
     int sv[2] = { -1, -1 };
 
@@ -93,13 +84,13 @@ static Bench bench_new(const Type *type, const char *window, const char *extra)
     }
 
     g_setenv(SHIM_LOG, b.log, true);
-    g_setenv("LD_PRELOAD", shim, true);
+    swiotlb_rig_preload("libswiotlb-vhost-shim.so");
     if (strstr(extra, "intel-iommu")) {
         b.rig = swiotlb_rig_new_express_full(type->device, window, args);
     } else {
         b.rig = swiotlb_rig_new_full(type->device, window, args);
     }
-    g_unsetenv("LD_PRELOAD");
+    swiotlb_rig_preload(NULL);
     if (sv[1] >= 0) {
         close(sv[1]);
     }

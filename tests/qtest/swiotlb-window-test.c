@@ -305,13 +305,9 @@ static void test_function_level_reset(const void *opaque)
     const BlkVariant *c = opaque;
     SwiotlbRig *rig = swiotlb_rig_new_express(c->device, c->extra);
     SwiotlbQueue *vq = blk_variant_go(rig, c);
-    QPCIDevice *pci = rig->drv->pci;
-    uint8_t cap = qpci_find_capability(pci, PCI_CAP_ID_EXP, 0);
 
-    g_assert_cmphex(qpci_config_readl(pci, cap + PCI_EXP_DEVCAP) &
-                    PCI_EXP_DEVCAP_FLR, !=, 0);
     add_request(rig, vq);
-    qpci_config_writew(pci, cap + PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_BCR_FLR);
+    swiotlb_driver_function_reset(rig->drv);
     assert_closed(rig, vq);
     finish(rig, vq);
 }
@@ -323,9 +319,7 @@ static void test_bus_reset(const void *opaque)
     SwiotlbQueue *vq = blk_variant_go(rig, c);
 
     add_request(rig, vq);
-    qpci_config_writew(rig->port, PCI_BRIDGE_CONTROL,
-                       PCI_BRIDGE_CTL_BUS_RESET);
-    qpci_config_writew(rig->port, PCI_BRIDGE_CONTROL, 0);
+    swiotlb_rig_reset_bus(rig);
     assert_closed(rig, vq);
     finish(rig, vq);
 }

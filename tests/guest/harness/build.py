@@ -3,6 +3,7 @@
 
 import os
 import re
+import subprocess
 from pathlib import Path
 
 from . import arch
@@ -52,6 +53,12 @@ class Build:
         if not path.exists():
             raise BuildError(f'no {path}: run make first')
         return path
+
+    def qemu_version(self):
+        """Of the emulator for amd64, such as 10.2.2"""
+        text = subprocess.run([str(self.qemu()), '--version'], check=True,
+                              capture_output=True, text=True).stdout
+        return re.search(r'version ([0-9.]+)', text)[1]
 
     def firmware(self, guest=arch.AMD64):
         """The -L folders that hold the files of firmware."""
